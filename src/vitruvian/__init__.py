@@ -1,0 +1,1 @@
+"""2D multi-person human pose estimation."""

@@ -1,0 +1,1 @@
+"""Representations: encode targets, decode network outputs. NumPy only."""

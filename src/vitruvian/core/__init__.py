@@ -1,0 +1,1 @@
+"""Rooms everyone stands on: errors, types, skeleton, view, sample, poses, fields, protocols."""

@@ -1,0 +1,81 @@
+"""What the rooms of the house expect of each other. Protocols, not base classes."""
+
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from vitruvian.core.fields import Field
+from vitruvian.core.types import Boxes, Fields, Keypoints, Target
+
+
+class PersonCodec(Protocol):
+    """Representation of the one person of a view (top-down)."""
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The network outputs this codec speaks of."""
+        ...
+
+    def encode(
+        self, xy: Float32[np.ndarray, "K 2"], visible: UInt8[np.ndarray, " K"], size: tuple[int, int]
+    ) -> dict[str, Target]:
+        """Targets of one view of ``size`` (H, W) by field name; ``xy`` in view pixels."""
+        ...
+
+    def decode(self, fields: Fields, size: tuple[int, int]) -> Keypoints:
+        """The person of each view: N = B; ``xy`` in view pixels of ``size`` (H, W)."""
+        ...
+
+    def flip(self, fields: Fields) -> dict[str, np.ndarray]:
+        """Outputs for mirrored views, brought back to the frame and names of the originals."""
+        ...
+
+
+class SceneCodec(Protocol):
+    """Representation of all people of a view (bottom-up)."""
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The network outputs this codec speaks of."""
+        ...
+
+    def encode(
+        self, xy: Float32[np.ndarray, "N K 2"], visible: UInt8[np.ndarray, "N K"], size: tuple[int, int]
+    ) -> dict[str, Target]:
+        """Targets of one view by field name; ``xy`` in view pixels."""
+        ...
+
+    def decode(self, fields: Fields, size: tuple[int, int]) -> list[Keypoints]:
+        """The people of each of the B views; ``xy`` in view pixels of ``size`` (H, W)."""
+        ...
+
+    def flip(self, fields: Fields) -> dict[str, np.ndarray]:
+        """Outputs for mirrored views, brought back to the frame and names of the originals."""
+        ...
+
+
+class BoxCodec(Protocol):
+    """Representation of the person boxes of a view (detector)."""
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The network outputs this codec speaks of."""
+        ...
+
+    def decode(self, fields: Fields, size: tuple[int, int]) -> list[Boxes]:
+        """The boxes of each of the B views, in view pixels, best first, duplicates removed."""
+        ...
+
+
+class Backend(Protocol):
+    """A network that is ready to run."""
+
+    @property
+    def name(self) -> str:
+        """Runtime, device and precision really used, for people to read."""
+        ...
+
+    def __call__(self, batch: UInt8[np.ndarray, "B H W 3"]) -> Fields:
+        """Outputs by field name for a batch of RGB views in [0, 255]; the network normalises."""
+        ...

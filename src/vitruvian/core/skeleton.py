@@ -1,0 +1,168 @@
+"""Skeleton: names, left/right pairs, limbs and sigmas of K keypoints, from one JSON file."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from vitruvian.core.errors import InputError, UnknownName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skeleton:
+    """K named keypoints; everything refers to them by name, nothing assumes K = 17.
+
+    Attributes:
+        name: Look-up name, the stem of its file.
+        keypoints: K names in the order of every K axis.
+        swaps: (left, right) pairs by name; a mirrored picture exchanges them.
+        limbs: (from, to) pairs by name, for drawing and for part-based codecs.
+        parents: (child, parent) pairs by name, a forest; the root has no entry.
+        sigmas: K OKS sigmas (Lin et al.; OKS uses variance (2 sigma)^2), or empty when unknown.
+        source: Where the definition and the sigmas come from.
+    """
+
+    name: str
+    keypoints: tuple[str, ...]
+    swaps: tuple[tuple[str, str], ...] = ()
+    limbs: tuple[tuple[str, str], ...] = ()
+    parents: tuple[tuple[str, str], ...] = ()
+    sigmas: tuple[float, ...] = ()
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        known = set(self.keypoints)
+        if len(known) != len(self.keypoints) or not known:
+            raise InputError(f"skeleton {self.name!r}: keypoint names must be unique and at least one")
+        pairs = [*self.swaps, *self.limbs, *self.parents]
+        missing = sorted({n for pair in pairs for n in pair} - known)
+        if missing:
+            raise InputError(
+                f"skeleton {self.name!r}: {missing} are used in swaps, limbs or parents "
+                f"but are not keypoints; keypoints are {list(self.keypoints)}"
+            )
+        swapped = [n for pair in self.swaps for n in pair]
+        if len(set(swapped)) != len(swapped):
+            raise InputError(f"skeleton {self.name!r}: a keypoint stands in more than one swap pair")
+        if self.sigmas and len(self.sigmas) != len(self.keypoints):
+            raise InputError(
+                f"skeleton {self.name!r}: {len(self.sigmas)} sigmas for {len(self.keypoints)} keypoints; "
+                "give one per keypoint or none"
+            )
+
+    def __len__(self) -> int:
+        return len(self.keypoints)
+
+    def index(self, name: str) -> int:
+        """Position of a keypoint on the K axis."""
+        if name not in self.keypoints:
+            raise UnknownName(f"keypoint of {self.name}", name, self.keypoints)
+        return self.keypoints.index(name)
+
+    @property
+    def flip_index(self) -> Int64[np.ndarray, " K"]:
+        """K int64: ``mirrored[k] = original[flip_index[k]]``."""
+        other = {a: b for a, b in self.swaps} | {b: a for a, b in self.swaps}
+        return np.array([self.index(other.get(n, n)) for n in self.keypoints], np.int64)
+
+    @property
+    def limb_index(self) -> Int64[np.ndarray, "E 2"]:
+        """E 2 int64, the limbs as positions on the K axis."""
+        return np.array([[self.index(a), self.index(b)] for a, b in self.limbs], np.int64).reshape(-1, 2)
+
+    @property
+    def oks_sigmas(self) -> Float32[np.ndarray, " K"]:
+        """K float32 OKS sigmas.
+
+        Raises:
+            InputError: The skeleton has none.
+        """
+        if not self.sigmas:
+            raise InputError(
+                f"skeleton {self.name!r} has no OKS sigmas; add 'sigmas' to its JSON, "
+                "one number per keypoint, or use a metric without them (pck)"
+            )
+        return np.array(self.sigmas, np.float32)
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON-ready dictionary; :meth:`from_json` reads it back."""
+        return {
+            "name": self.name,
+            "keypoints": list(self.keypoints),
+            "swaps": [list(p) for p in self.swaps],
+            "limbs": [list(p) for p in self.limbs],
+            "parents": [list(p) for p in self.parents],
+            "sigmas": list(self.sigmas),
+            "source": self.source,
+        }
+
+    @staticmethod
+    def from_json(data: dict[str, object]) -> "Skeleton":
+        """Skeleton from the dictionary of one JSON file.
+
+        Raises:
+            InputError: A key is missing, unknown or of the wrong form.
+        """
+        allowed = {"name", "keypoints", "swaps", "limbs", "parents", "sigmas", "source"}
+        unknown, missing = set(data) - allowed, {"name", "keypoints"} - set(data)
+        if unknown or missing:
+            raise InputError(
+                f"skeleton JSON: unknown keys {sorted(unknown)}, missing keys {sorted(missing)}; "
+                f"accepted are {sorted(allowed)}"
+            )
+        try:
+            pairs = {
+                key: tuple((str(a), str(b)) for a, b in data.get(key, ()))  # type: ignore[attr-defined]
+                for key in ("swaps", "limbs", "parents")
+            }
+            return Skeleton(
+                name=str(data["name"]),
+                keypoints=tuple(map(str, data["keypoints"])),  # type: ignore[arg-type, call-overload]
+                sigmas=tuple(map(float, data.get("sigmas", ()))),  # type: ignore[arg-type, call-overload]
+                source=str(data.get("source", "")),
+                **pairs,
+            )
+        except (TypeError, ValueError) as error:
+            raise InputError(f"skeleton JSON {data.get('name')!r}: {error}") from error
+
+    def save(self, path: str | Path) -> None:
+        """Write one JSON file."""
+        Path(path).write_text(json.dumps(self.to_json(), indent=1) + "\n", encoding="utf-8")
+
+    @staticmethod
+    def load(path: str | Path) -> "Skeleton":
+        """Read one JSON file.
+
+        Raises:
+            InputError: The file is missing or not a skeleton.
+        """
+        try:
+            return Skeleton.from_json(json.loads(Path(path).read_text(encoding="utf-8")))
+        except (OSError, json.JSONDecodeError) as error:
+            raise InputError(f"cannot read skeleton {str(path)!r}: {error}") from error
+
+
+def skeleton_names() -> list[str]:
+    """Names of the skeletons that ship with the package."""
+    files = resources.files("vitruvian.core").joinpath("skeletons").iterdir()
+    return sorted(f.name.removesuffix(".json") for f in files if f.name.endswith(".json"))
+
+
+@cache
+def skeleton(name: str) -> Skeleton:
+    """A shipped skeleton by name (``"coco17"``) or a user's by path (``"hand.json"``).
+
+    Raises:
+        UnknownName: No skeleton of that name ships with the package.
+        InputError: The file cannot be read.
+    """
+    if name.endswith(".json"):
+        return Skeleton.load(name)
+    if name not in skeleton_names():
+        raise UnknownName("skeleton", name, skeleton_names())
+    text = resources.files("vitruvian.core").joinpath("skeletons", f"{name}.json").read_text("utf-8")
+    return Skeleton.from_json(json.loads(text))

@@ -1,0 +1,1 @@
+"""Reading, warping, colouring and augmenting pictures."""

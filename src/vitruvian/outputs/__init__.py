@@ -1,0 +1,1 @@
+"""Drawing and file formats."""

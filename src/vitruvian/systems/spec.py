@@ -1,0 +1,134 @@
+"""System: what a page of this folder returns. Torch-free; reading a page is reading the paper's set-up."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from vitruvian.codecs.centres import Centres
+from vitruvian.codecs.disk_offset import DiskOffset
+from vitruvian.codecs.heatmap import Heatmap
+from vitruvian.core.skeleton import Skeleton
+from vitruvian.core.view import Align
+from vitruvian.image.augment import Augment
+
+Task = Literal["topdown", "bottomup", "detector"]
+Codec = Heatmap | DiskOffset | Centres
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """What the network sees.
+
+    Attributes:
+        size: (H, W) in pixels.
+        padding: Factor on the aspect-corrected box (top-down).
+        align: Grid convention of the crop.
+        mean: Per-channel mean in [0, 255], in the order of ``channels``.
+        std: Per-channel standard deviation in [0, 255].
+        channels: Channel order the network was trained with.
+    """
+
+    size: tuple[int, int]
+    padding: float = 1.25
+    align: Align = "centre"
+    mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    channels: Literal["rgb", "bgr"] = "rgb"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How a network is trained; defaults are overridden on each page.
+
+    Attributes:
+        epochs: Passes over ``samples_per_epoch`` draws.
+        samples_per_epoch: Draws of an epoch; 0 is the size of the data.
+        batch: Samples of one optimiser step.
+        optimizer: ``adamw``, ``adam``, ``rmsprop`` or ``sgd``.
+        lr: Peak learning rate.
+        momentum: Momentum of SGD.
+        weight_decay: Decoupled for AdamW, on matrices only; L2 elsewhere.
+        schedule: ``cosine`` to zero, or ``step``.
+        milestones: Epochs after which ``step`` multiplies the rate by ``gamma``.
+        gamma: Factor of ``step``.
+        warmup: Optimiser steps of linear warm-up.
+        clip_norm: Largest norm of the gradient; 0 never clips.
+        ema: Decay of the weight average that is validated and exported; 0 for none.
+        loss: Name in ``train/losses.py``.
+        stage_weights: Weight of each stage's loss; empty weighs them alike.
+        weights: Data set name -> share of the draws; sets that are not named keep their size.
+        augment: Ranges of the random view and of the picture's distortion.
+        seed: Seeds the feed and the network.
+    """
+
+    epochs: int
+    batch: int = 32
+    samples_per_epoch: int = 0
+    optimizer: Literal["adamw", "adam", "rmsprop", "sgd"] = "adam"
+    lr: float = 1e-3
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    schedule: Literal["cosine", "step"] = "step"
+    milestones: tuple[int, ...] = ()
+    gamma: float = 0.1
+    warmup: int = 0
+    clip_norm: float = 0.0
+    ema: float = 0.0
+    loss: str = "joints_mse"
+    stage_weights: tuple[float, ...] = ()
+    weights: dict[str, float] = field(default_factory=dict)
+    augment: Augment = field(default_factory=Augment)
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Test:
+    """The test-time procedure.
+
+    Attributes:
+        flip: Average the outputs of the view and of its mirror image.
+        shift_flipped: Move mirrored maps one cell right before averaging (legacy alignment).
+        rescore: Pose score = box score x mean of the keypoint scores above ``keypoint_floor``.
+        keypoint_floor: See ``rescore``.
+        oks_nms: Poses that overlap a better one by more OKS than this are duplicates; 1 keeps all.
+    """
+
+    __test__ = False
+
+    flip: bool = False
+    shift_flipped: bool = False
+    rescore: bool = True
+    keypoint_floor: float = 0.2
+    oks_nms: float = 0.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """One published set-up.
+
+    Attributes:
+        name: The function's name on its page.
+        task: What it finds, and from what.
+        net: ``file:function`` in ``nets/``.
+        net_args: Keyword arguments of that function.
+        input: Size, crop rule and normalisation.
+        codec: Representation; its ``fields`` are the network's outputs.
+        skeleton: Keypoints, or None for a detector.
+        recipe: How it is trained.
+        test: How it is tested.
+        paper: Authors, title, venue.
+        url: Where to read it.
+        licence: Licence of our weights, if there are any.
+    """
+
+    name: str
+    task: Task
+    net: str
+    input: Input
+    codec: Codec
+    recipe: Recipe
+    skeleton: Skeleton | None = None
+    net_args: dict[str, object] = field(default_factory=dict)
+    test: Test = field(default_factory=Test)
+    paper: str = ""
+    url: str = ""
+    licence: str = ""
