@@ -1,0 +1,181 @@
+"""Table: the labels of a whole data set in a few arrays; what every reader returns."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int64, UInt8
+
+from vitruvian.core.errors import InputError
+from vitruvian.core.sample import Sample
+from vitruvian.core.skeleton import Skeleton
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """P people in M pictures as compact arrays; ``table[i]`` is the :class:`Sample` of picture i.
+
+    Attributes:
+        folder: Folder that ``names`` are relative to.
+        names: M file names.
+        sizes: M 2 int64, (H, W) in pixels.
+        image_ids: M int64.
+        first: M + 1 int64; the people of picture i are rows ``first[i]:first[i + 1]``.
+        skeleton: Names and order of the K keypoints.
+        xy: P K 2 float32, image pixels; NaN where not labelled.
+        visible: P K uint8; 0 not labelled, 1 labelled but hidden, 2 visible.
+        boxes: P 4 float32 xyxy, image pixels.
+        area: P float32, square pixels.
+        crowd: P bool, regions of unseparated people.
+        ids: P int64, annotation identifiers.
+        fully_annotated: M bool; False when unlabelled people may be in the picture.
+        sources: M names of the data set each picture came from.
+    """
+
+    folder: Path
+    names: Sequence[str]
+    sizes: Int64[np.ndarray, "M 2"]
+    image_ids: Int64[np.ndarray, " M"]
+    first: Int64[np.ndarray, " M+1"]
+    skeleton: Skeleton
+    xy: Float32[np.ndarray, "P K 2"]
+    visible: UInt8[np.ndarray, "P K"]
+    boxes: Float32[np.ndarray, "P 4"]
+    area: Float32[np.ndarray, " P"]
+    crowd: Bool[np.ndarray, " P"]
+    ids: Int64[np.ndarray, " P"]
+    fully_annotated: Bool[np.ndarray, " M"]
+    sources: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, index: int) -> Sample:
+        """Labels of one picture; the arrays are views of the table, not copies."""
+        at = range(len(self))[index]
+        rows = slice(int(self.first[at]), int(self.first[at + 1]))
+        return Sample(
+            path=str(self.folder / self.names[at]),
+            size=(int(self.sizes[at, 0]), int(self.sizes[at, 1])),
+            skeleton=self.skeleton,
+            xy=self.xy[rows],
+            visible=self.visible[rows],
+            boxes=self.boxes[rows],
+            area=self.area[rows],
+            crowd=self.crowd[rows],
+            fully_annotated=bool(self.fully_annotated[at]),
+            image_id=int(self.image_ids[at]),
+            ids=self.ids[rows],
+            source=self.sources[at],
+        )
+
+    def select(self, pictures: Sequence[int] | Int64[np.ndarray, " n"]) -> "Table":
+        """The chosen pictures, in the given order."""
+        at = np.asarray(pictures, np.int64)
+        counts = np.diff(self.first)[at]
+        rows = ragged_rows(self.first[at], counts)
+        return replace(
+            self,
+            names=[self.names[i] for i in at],
+            sizes=self.sizes[at],
+            image_ids=self.image_ids[at],
+            first=offsets(counts),
+            xy=self.xy[rows],
+            visible=self.visible[rows],
+            boxes=self.boxes[rows],
+            area=self.area[rows],
+            crowd=self.crowd[rows],
+            ids=self.ids[rows],
+            fully_annotated=self.fully_annotated[at],
+            sources=[self.sources[i] for i in at],
+        )
+
+
+def offsets(counts: Int64[np.ndarray, " M"]) -> Int64[np.ndarray, " M+1"]:
+    """First row of each group, and the number of rows after the last."""
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def ragged_rows(first: Int64[np.ndarray, " n"], counts: Int64[np.ndarray, " n"]) -> np.ndarray:
+    """Rows ``first[i] … first[i] + counts[i] - 1`` of every group, one after the other."""
+    starts = np.repeat(first - offsets(counts)[:-1], counts)
+    return starts + np.arange(len(starts))
+
+
+def require(path: Path, what: str) -> Path:
+    """The path itself when there is such a file.
+
+    Raises:
+        InputError: There is none.
+    """
+    if not path.is_file():
+        raise InputError(f"no {what} at {str(path)!r}; give the path of an existing file")
+    return path
+
+
+class Columns:
+    """Fields of many JSON records as arrays, with errors that name file, record and field."""
+
+    def __init__(self, file: Path, kind: str, records: Sequence[dict[str, Any]]) -> None:
+        self.file, self.kind, self.records = file, kind, records
+
+    def numbers(self, field: str, dtype: type[np.generic], width: int = 0) -> np.ndarray:
+        """The field of every record: a number, or ``width`` of them.
+
+        Raises:
+            InputError: A record lacks the field, or it is something else.
+        """
+        shape = (len(self.records), width) if width else (len(self.records),)
+        values = self._values(field)
+        try:
+            column = np.array(values, dtype) if values else np.zeros(shape, dtype)
+        except (ValueError, TypeError, OverflowError):
+            column = None
+        if column is None or column.shape != shape:
+            raise self._not_numbers(field, shape[1:])
+        return column
+
+    def texts(self, field: str) -> list[str]:
+        """The field of every record as text."""
+        return [str(value) for value in self._values(field)]
+
+    def check(self, good: np.ndarray, field: str, rule: str) -> None:
+        """Nothing, where every record is good.
+
+        Raises:
+            InputError: Names the first record that breaks ``rule``.
+        """
+        if not good.all():
+            at = int(np.argmin(good))
+            raise self._error(at, f"{field} is {_short(self.records[at][field])}; {rule}")
+
+    def _values(self, field: str) -> list[Any]:
+        for at, record in enumerate(self.records):
+            if field not in record:
+                raise self._error(at, f"has no {field!r}; add it to every record of {self.kind}")
+        return [record[field] for record in self.records]
+
+    def _not_numbers(self, field: str, shape: tuple[int, ...]) -> InputError:
+        expected = f"{shape[0]} numbers" if shape else "one number"
+        for at, record in enumerate(self.records):
+            try:
+                fits = np.array(record[field], np.float64).shape == shape
+            except (ValueError, TypeError):
+                fits = False
+            if not fits:
+                return self._error(at, f"{field} is {_short(record[field])}; expected {expected}")
+        return InputError(f"{self.file}: {self.kind}: a {field} is too large; expected {expected}")
+
+    def _error(self, at: int, message: str) -> InputError:
+        name = self.records[at].get("id", "?")
+        return InputError(f"{self.file}: {self.kind}[{at}] (id {name}) {message}")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) < 60 else f"{text[:57]}…"
