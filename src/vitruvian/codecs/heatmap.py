@@ -1,0 +1,132 @@
+"""One map per keypoint with a Gaussian at the keypoint (Tompson et al. 2014; Xiao et al. 2018).
+
+Encodings: rounded to cells as in HRNet (Sun et al. 2019), or sub-pixel as in DARK and UDP.
+Decodings: the highest cell; a quarter cell towards its higher neighbour (Newell et al. 2016);
+a Newton step on the logarithm as in DARK (Zhang et al. 2020) or UDP (Huang et al. 2020).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from vitruvian.core.fields import Field
+from vitruvian.core.skeleton import Skeleton
+from vitruvian.core.types import Fields, Keypoints, Target
+from vitruvian.core.view import Align, cell_to_view, view_to_cell
+from vitruvian.kernels.peaks import dark_step, highest, quarter_step, udp_step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heatmap:
+    """Gaussian heat maps of the keypoints of one person.
+
+    Attributes:
+        skeleton: Keypoints, one channel each.
+        stride: View pixels per cell.
+        sigma: Standard deviation of the Gaussian, in cells.
+        align: Where the centre of a cell lies in the view.
+        encoding: ``subpixel`` Gaussian over the whole map, or ``quantised``: centred on the nearest
+            cell and cut off at 3 sigma.
+        decoding: How the peak is found; see the module.
+        blur_kernel: Odd width in cells of the Gaussian blur that comes before ``dark`` and ``udp``.
+        name: Name of the field.
+    """
+
+    skeleton: Skeleton
+    stride: int = 4
+    sigma: float = 2.0
+    align: Align = "centre"
+    encoding: Literal["quantised", "subpixel"] = "subpixel"
+    decoding: Literal["argmax", "quarter", "dark", "udp"] = "udp"
+    blur_kernel: int = 11
+    name: str = "heatmap"
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """One field with a channel per keypoint."""
+        return (Field(name=self.name, channels=len(self.skeleton), stride=self.stride),)
+
+    def encode(
+        self,
+        xy: Float32[np.ndarray, "K 2"],
+        visible: UInt8[np.ndarray, " K"],
+        size: tuple[int, int],
+    ) -> dict[str, Target]:
+        """Target maps in [0, 1], peak 1 at each labelled keypoint.
+
+        A keypoint that is not labelled, or so far outside that its Gaussian (3 sigma) misses the
+        map, has an empty map and weight 0.
+
+        Args:
+            xy: K 2 view pixels; NaN where not labelled.
+            visible: K; 0 is not labelled.
+            size: (H, W) of the view in pixels.
+        """
+        h, w = self.fields[0].cells(size)
+        cell = view_to_cell(xy.astype(np.float64), size, (h, w), self.align)
+        labelled = (visible > 0) & np.isfinite(cell).all(axis=1)
+        cell = np.where(labelled[:, None], cell, 0.0)
+        nearest, reach = np.trunc(cell + 0.5), np.trunc(3 * self.sigma)
+        meets = ((nearest + reach + 1 >= 0) & (nearest - reach < (w, h))).all(axis=1)
+        weight = (labelled & meets).astype(np.float32)
+        peak = nearest if self.encoding == "quantised" else cell
+        across = self._bump(peak[:, 0], w)
+        down = self._bump(peak[:, 1], h) * weight[:, None]
+        return {
+            self.name: Target(
+                value=down[:, :, None] * across[:, None, :], weight=weight[:, None, None]
+            )
+        }
+
+    def decode(self, fields: Fields, size: tuple[int, int]) -> Keypoints:
+        """One person per view (N = B); a map without a positive cell gives NaN and score 0.
+
+        Args:
+            fields: Maps B K h w; the keypoint's score is the highest value, clipped to [0, 1].
+            size: (H, W) of the view in pixels.
+        """
+        maps = fields[self.name]
+        batch, keypoints, h, w = maps.shape
+        maps = maps.reshape(-1, h, w)
+        cell, value = highest(maps)
+        found = value > 0
+        xy = np.where(found[:, None], cell + self._step(maps, cell), np.nan).astype(np.float32)
+        scores = np.where(found, np.clip(value, 0, 1), 0).astype(np.float32)
+        scores = scores.reshape(batch, keypoints)
+        return Keypoints(
+            xy=cell_to_view(xy, size, (h, w), self.align).reshape(batch, keypoints, 2),
+            scores=scores,
+            score=scores.mean(axis=1),
+        )
+
+    def flip(self, fields: Fields, *, shift: bool = False) -> dict[str, np.ndarray]:
+        """Maps of mirrored views in the frame of the originals.
+
+        Args:
+            fields: Maps B K h w of the mirrored views.
+            shift: Move them one cell to the right (HRNet's SHIFT_HEATMAP; legacy alignment).
+        """
+        maps = fields[self.name][:, self.skeleton.flip_index, :, ::-1]
+        if shift:
+            maps = np.concatenate([maps[..., :1], maps[..., :-1]], axis=-1)
+        return {self.name: maps}
+
+    def _bump(self, centre: np.ndarray, cells: int) -> np.ndarray:
+        """K ``cells`` float32: one-dimensional Gaussians."""
+        distance: np.ndarray = np.arange(cells) - centre[:, None]
+        bump = np.exp(distance**2 / (-2 * self.sigma**2)).astype(np.float32)
+        if self.encoding == "quantised":
+            bump *= np.abs(distance) <= np.trunc(3 * self.sigma)
+        return bump
+
+    def _step(self, maps: np.ndarray, cell: np.ndarray) -> np.ndarray:
+        """P 2: from the highest cell to the peak."""
+        if self.decoding == "quarter":
+            return quarter_step(maps, cell)
+        if self.decoding == "dark":
+            return dark_step(maps, cell, self.blur_kernel)
+        if self.decoding == "udp":
+            return udp_step(maps, cell, self.blur_kernel)
+        return np.zeros(cell.shape)
