@@ -1,10 +1,13 @@
 """Skeleton: names, left/right pairs, limbs and sigmas of K keypoints, from one JSON file."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -23,6 +26,9 @@ class Skeleton:
         limbs: (from, to) pairs by name, for drawing and for part-based codecs.
         parents: (child, parent) pairs by name, a forest; the root has no entry.
         sigmas: K OKS sigmas (Lin et al.; OKS uses variance (2 sigma)^2), or empty when unknown.
+        derived: (joint, inputs) pairs; the joint is by definition the mean of its inputs. A
+            labelled joint of that name is another joint: OpenPose's neck lies between the
+            shoulders, the neck of LSP about a fifth of the way from there to the head's top.
         source: Where the definition and the sigmas come from.
     """
 
@@ -32,27 +38,37 @@ class Skeleton:
     limbs: tuple[tuple[str, str], ...] = ()
     parents: tuple[tuple[str, str], ...] = ()
     sigmas: tuple[float, ...] = ()
+    derived: tuple[tuple[str, tuple[str, ...]], ...] = ()
     source: str = ""
 
     def __post_init__(self) -> None:
-        known = set(self.keypoints)
-        if len(known) != len(self.keypoints) or not known:
-            raise InputError(f"skeleton {self.name!r}: keypoint names must be unique and at least one")
-        pairs = [*self.swaps, *self.limbs, *self.parents]
-        missing = sorted({n for pair in pairs for n in pair} - known)
-        if missing:
-            raise InputError(
-                f"skeleton {self.name!r}: {missing} are used in swaps, limbs or parents "
-                f"but are not keypoints; keypoints are {list(self.keypoints)}"
-            )
+        self._check_names()
         swapped = [n for pair in self.swaps for n in pair]
         if len(set(swapped)) != len(swapped):
-            raise InputError(f"skeleton {self.name!r}: a keypoint stands in more than one swap pair")
+            raise self._error("a keypoint stands in more than one swap pair")
+        if not _is_forest(self.parents):
+            raise self._error("parents must be a forest: one parent at most, no rings")
         if self.sigmas and len(self.sigmas) != len(self.keypoints):
-            raise InputError(
-                f"skeleton {self.name!r}: {len(self.sigmas)} sigmas for {len(self.keypoints)} keypoints; "
+            raise self._error(
+                f"{len(self.sigmas)} sigmas for {len(self.keypoints)} keypoints; "
                 "give one per keypoint or none"
             )
+
+    def _check_names(self) -> None:
+        known = set(self.keypoints)
+        if len(known) != len(self.keypoints) or not known:
+            raise self._error("keypoint names must be unique and at least one")
+        pairs = [*self.swaps, *self.limbs, *self.parents]
+        inputs = [(joint, *means) for joint, means in self.derived]
+        missing = sorted({n for names in [*pairs, *inputs] for n in names} - known)
+        if missing:
+            raise self._error(
+                f"{missing} are used in swaps, limbs, parents or derived but are not keypoints; "
+                f"keypoints are {list(self.keypoints)}"
+            )
+
+    def _error(self, message: str) -> InputError:
+        return InputError(f"skeleton {self.name!r}: {message}")
 
     def __len__(self) -> int:
         return len(self.keypoints)
@@ -72,7 +88,8 @@ class Skeleton:
     @property
     def limb_index(self) -> Int64[np.ndarray, "E 2"]:
         """E 2 int64, the limbs as positions on the K axis."""
-        return np.array([[self.index(a), self.index(b)] for a, b in self.limbs], np.int64).reshape(-1, 2)
+        rows = [[self.index(a), self.index(b)] for a, b in self.limbs]
+        return np.array(rows, np.int64).reshape(-1, 2)
 
     @property
     def oks_sigmas(self) -> Float32[np.ndarray, " K"]:
@@ -97,6 +114,7 @@ class Skeleton:
             "limbs": [list(p) for p in self.limbs],
             "parents": [list(p) for p in self.parents],
             "sigmas": list(self.sigmas),
+            "derived": {joint: list(inputs) for joint, inputs in self.derived},
             "source": self.source,
         }
 
@@ -107,31 +125,37 @@ class Skeleton:
         Raises:
             InputError: A key is missing, unknown or of the wrong form.
         """
-        allowed = {"name", "keypoints", "swaps", "limbs", "parents", "sigmas", "source"}
+        allowed = {f.name for f in fields(Skeleton)}
         unknown, missing = set(data) - allowed, {"name", "keypoints"} - set(data)
         if unknown or missing:
             raise InputError(
                 f"skeleton JSON: unknown keys {sorted(unknown)}, missing keys {sorted(missing)}; "
                 f"accepted are {sorted(allowed)}"
             )
+        json_data: dict[str, Any] = data
         try:
-            pairs = {
-                key: tuple((str(a), str(b)) for a, b in data.get(key, ()))  # type: ignore[attr-defined]
-                for key in ("swaps", "limbs", "parents")
-            }
             return Skeleton(
                 name=str(data["name"]),
-                keypoints=tuple(map(str, data["keypoints"])),  # type: ignore[arg-type, call-overload]
-                sigmas=tuple(map(float, data.get("sigmas", ()))),  # type: ignore[arg-type, call-overload]
+                keypoints=tuple(map(str, json_data["keypoints"])),
+                swaps=_pairs(json_data.get("swaps", ())),
+                limbs=_pairs(json_data.get("limbs", ())),
+                parents=_pairs(json_data.get("parents", ())),
+                sigmas=tuple(map(float, json_data.get("sigmas", ()))),
+                derived=tuple(
+                    (joint, tuple(map(str, inputs)))
+                    for joint, inputs in json_data.get("derived", {}).items()
+                ),
                 source=str(data.get("source", "")),
-                **pairs,
             )
-        except (TypeError, ValueError) as error:
+        except InputError:
+            raise
+        except (AttributeError, TypeError, ValueError) as error:
             raise InputError(f"skeleton JSON {data.get('name')!r}: {error}") from error
 
     def save(self, path: str | Path) -> None:
-        """Write one JSON file."""
-        Path(path).write_text(json.dumps(self.to_json(), indent=1) + "\n", encoding="utf-8")
+        """Write one JSON file, one attribute a line."""
+        lines = (f" {json.dumps(k)}: {json.dumps(v)}" for k, v in self.to_json().items())
+        Path(path).write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
     @staticmethod
     def load(path: str | Path) -> "Skeleton":
@@ -144,6 +168,18 @@ class Skeleton:
             return Skeleton.from_json(json.loads(Path(path).read_text(encoding="utf-8")))
         except (OSError, json.JSONDecodeError) as error:
             raise InputError(f"cannot read skeleton {str(path)!r}: {error}") from error
+
+
+def _pairs(rows: Iterable[Iterable[object]]) -> tuple[tuple[str, str], ...]:
+    return tuple((str(a), str(b)) for a, b in rows)
+
+
+def _is_forest(parents: tuple[tuple[str, str], ...]) -> bool:
+    try:
+        TopologicalSorter({child: {parent} for child, parent in parents}).prepare()
+    except CycleError:
+        return False
+    return len(dict(parents)) == len(parents)
 
 
 def skeleton_names() -> list[str]:
@@ -164,5 +200,7 @@ def skeleton(name: str) -> Skeleton:
         return Skeleton.load(name)
     if name not in skeleton_names():
         raise UnknownName("skeleton", name, skeleton_names())
-    text = resources.files("vitruvian.core").joinpath("skeletons", f"{name}.json").read_text("utf-8")
+    text = (
+        resources.files("vitruvian.core").joinpath("skeletons", f"{name}.json").read_text("utf-8")
+    )
     return Skeleton.from_json(json.loads(text))
