@@ -1,0 +1,211 @@
+"""Weight files: read them without running code, rename their keys, check everything, load.
+
+A family's file states how public checkpoints name its parameters (``LAYOUTS``, and ``IMAGENET`` for
+its ``trunk``); this file is the same for all. Loading is strict: every key of the file is used or
+named as left out, every parameter is filled, every shape agrees.
+"""
+
+import pickle
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from vitruvian.core.errors import WeightsError
+
+Layout = tuple[tuple[str, str | None], ...]
+"""Rules (pattern, replacement): the first pattern that matches the start of a key renames it, no
+match keeps it. Replacement None leaves the key out, unless the network has such a parameter."""
+
+WRAPPERS = ("state_dict", "model_state_dict", "best_state_dict", "model", "net")
+"""Keys under which training scripts keep the weights."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """How a file fits a network.
+
+    Attributes:
+        tensors: Our parameter names -> tensors of the file.
+        unused: Keys of the file that the network has no place for.
+        missing: Our parameters that the file does not fill.
+        misshapen: Our parameters whose shape differs: name -> (in the file, in the network).
+    """
+
+    tensors: dict[str, Tensor]
+    unused: tuple[str, ...]
+    missing: tuple[str, ...]
+    misshapen: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
+
+    @property
+    def faults(self) -> int:
+        """0 when everything fits."""
+        return len(self.unused) + len(self.missing) + len(self.misshapen)
+
+
+def read(path: str | Path) -> dict[str, Tensor]:
+    """Tensors of a ``.safetensors`` file or of a PyTorch checkpoint, by the file's own keys.
+
+    Wrappers (``{"state_dict": …}``) and the ``module.`` of DataParallel are taken off. Pickled code
+    is never run.
+
+    Raises:
+        WeightsError: The file is missing, corrupt, holds code, or holds no tensors.
+    """
+    try:
+        if str(path).endswith(".safetensors"):
+            return unwrap(load_file(path))
+        with torch.serialization.safe_globals(_numpy_scalars()):
+            return unwrap(torch.load(path, map_location="cpu", weights_only=True))
+    except WeightsError as error:
+        raise WeightsError(f"{str(path)!r}: {error}") from error
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            f"{str(path)!r} is damaged, or holds Python objects beside tensors; nothing of it was "
+            "run. If you trust it, open it where it was made and keep the tensors alone: "
+            "torch.save(model.state_dict(), 'weights.pth')"
+        ) from error
+    except Exception as error:  # a damaged pickle raises anything
+        raise WeightsError(
+            f"cannot read weights {str(path)!r}: {error}; "
+            "accepted are PyTorch checkpoints and .safetensors"
+        ) from error
+
+
+def _numpy_scalars() -> list[object]:
+    """Training scripts keep their best score, a NumPy number, beside the weights."""
+    scalar = np.float64(0).__reduce__()[0]
+    numbers = (np.float32, np.float64, np.int64)
+    return [
+        (scalar, "numpy.core.multiarray.scalar"),
+        scalar,
+        np.dtype,
+        *(type(np.dtype(number)) for number in numbers),
+    ]
+
+
+def unwrap(checkpoint: Mapping[str, object]) -> dict[str, Tensor]:
+    """The tensors of a checkpoint, without wrapper and without ``module.``.
+
+    Raises:
+        WeightsError: It holds no tensors, or other things among them.
+    """
+    for key in WRAPPERS:
+        if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(key), Mapping):
+            return unwrap(checkpoint[key])
+    if not isinstance(checkpoint, Mapping) or not checkpoint:
+        raise WeightsError(f"holds {type(checkpoint).__name__}, not tensors by name")
+    foreign = [str(key) for key, value in checkpoint.items() if not isinstance(value, Tensor)]
+    if foreign:
+        raise WeightsError(
+            f"holds no tensors under {_some(foreign)}; weights are expected at the top "
+            f"or under one of {', '.join(WRAPPERS)}"
+        )
+    state = dict(checkpoint)
+    while all(key.startswith("module.") for key in state):
+        state = {key.removeprefix("module."): value for key, value in state.items()}
+    return state
+
+
+def match(
+    net: nn.Module, state: Mapping[str, Tensor], layout: Layout = (), fresh: tuple[str, ...] = ()
+) -> Match:
+    """How ``state`` fits ``net`` under the names of ``layout``; nothing is loaded.
+
+    Args:
+        net: May be on the meta device.
+        state: Tensors by the file's keys.
+        layout: How the file names our parameters.
+        fresh: Starts of our names that keep their values whatever the file holds.
+    """
+    own = net.state_dict()
+    tensors: dict[str, Tensor] = {}
+    unused = []
+    for key, tensor in state.items():
+        name = _rename(key, layout, own)
+        if name is None or (fresh and name.startswith(fresh)):
+            continue
+        if name not in own or name in tensors:
+            unused.append(key)
+        else:
+            tensors[name] = tensor
+    missing = [name for name in own if name not in tensors and not _optional(name, fresh)]
+    pairs = {name: (tuple(t.shape), tuple(own[name].shape)) for name, t in tensors.items()}
+    return Match(
+        tensors=tensors,
+        unused=tuple(unused),
+        missing=tuple(missing),
+        misshapen={name: pair for name, pair in pairs.items() if pair[0] != pair[1]},
+    )
+
+
+def _rename(key: str, layout: Layout, own: Mapping[str, Tensor]) -> str | None:
+    for pattern, replacement in layout:
+        if re.match(pattern, key):
+            if replacement is None:
+                return key if key in own else None
+            return re.sub(pattern, replacement, key, count=1)
+    return key
+
+
+def _optional(name: str, fresh: tuple[str, ...]) -> bool:
+    """PyTorch counts batches since 0.4.1; older files lack the counters, and nothing uses them."""
+    return name.endswith("num_batches_tracked") or bool(fresh and name.startswith(fresh))
+
+
+def load(
+    net: nn.Module,
+    state: Mapping[str, Tensor],
+    layouts: Mapping[str, Layout] | None = None,
+    *,
+    fresh: tuple[str, ...] = (),
+) -> str:
+    """Fill ``net``, all of it, from ``state``; return the name of the layout that fitted.
+
+    Args:
+        net: Filled in place; left as it was when an error is raised.
+        state: Tensors by the file's keys; see :func:`read`.
+        layouts: Names the file may use, the ``LAYOUTS`` of the family; our own are always tried.
+        fresh: Starts of our names that keep their values, ``("final_layer.",)`` for a new head.
+
+    Raises:
+        WeightsError: A key has no place, a parameter is not filled, or a shape differs.
+    """
+    tries = {
+        name: match(net, state, layout, fresh)
+        for name, layout in {"ours": (), **(layouts or {})}.items()
+    }
+    name, best = min(tries.items(), key=lambda item: item[1].faults)
+    if best.faults:
+        raise WeightsError(_explain(net, name, best))
+    net.load_state_dict({**net.state_dict(), **best.tensors})
+    return name
+
+
+def _explain(net: nn.Module, layout: str, found: Match) -> str:
+    lines = [f"the weights do not fit {type(net).__name__} (read with the names of {layout!r}):"]
+    if found.unused:
+        lines.append(f"no place for {_some(found.unused)}")
+    if found.missing:
+        lines.append(f"nothing for {_some(found.missing)}")
+    if found.misshapen:
+        shapes = [f"{name} {a} in the file, {b} here" for name, (a, b) in found.misshapen.items()]
+        lines.append(f"other shapes: {_some(shapes)}")
+    if found.misshapen and not found.unused and not found.missing:
+        tops = sorted({name.rsplit(".", 1)[0] + "." for name in found.misshapen})
+        if len(tops) <= 2:
+            lines.append(
+                "another number of keypoints? Build the network with the file's number of channels,"
+                f" or start these anew with fresh={tuple(tops)}"
+            )
+    return "\n  ".join(lines)
+
+
+def _some(names: list[str] | tuple[str, ...], limit: int = 4) -> str:
+    more = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
