@@ -1,0 +1,54 @@
+import json
+
+import numpy as np
+import pytest
+
+from vitruvian.core.skeleton import skeleton
+from vitruvian.kernels.oks import oks
+from vitruvian.kernels.pose_nms import oks_nms
+
+SIGMAS = np.array(skeleton("coco17").sigmas)
+
+
+def test_a_pose_is_itself_and_nothing_like_a_far_one():
+    pose = np.random.default_rng(0).uniform(0, 100, (1, 17, 2))
+    other = np.concatenate([pose, pose + 1000])
+    np.testing.assert_allclose(oks(pose, other, np.array(5000.0), SIGMAS), [[1, 0]], atol=1e-12)
+
+
+def test_one_sigma_away_has_the_value_of_the_definition():
+    a, sigmas = np.zeros((1, 1, 2)), np.array([0.1])
+    b = np.array([[[2 * 0.1 * 50.0, 0.0]]])
+    np.testing.assert_allclose(oks(a, b, np.array(2500.0), sigmas), [[np.exp(-0.5)]])
+
+
+def test_absent_keypoints_do_not_count():
+    a = np.zeros((1, 3, 2))
+    b = np.array([[[0.0, 0], [np.nan, np.nan], [1e6, 0]], [[np.nan, np.nan]] * 3])
+    sigmas = np.full(3, 0.1)
+    np.testing.assert_allclose(oks(a, b, np.array(100.0), sigmas), [[0.5, 0.0]])
+
+
+def test_no_area_is_no_division_by_zero():
+    assert oks(np.zeros((1, 1, 2)), np.ones((1, 1, 2)), np.array(0.0), np.array([0.1]))[0, 0] == 0
+
+
+def cases(folder):
+    return json.loads((folder / "fn-oks_nms.json").read_text())["cases"]
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.9])
+def test_oks_nms_agrees_with_hrnet(parity_data, threshold):
+    for case in cases(parity_data):
+        keypoints = np.array(case["keypoints"])
+        kept = oks_nms(
+            keypoints[..., :2], np.array(case["scores"]), np.array(case["areas"]), SIGMAS, threshold
+        )
+        assert kept.tolist() == case[f"keep_{threshold}"]
+
+
+def test_oks_agrees_with_hrnet(parity_data):
+    for case in cases(parity_data):
+        xy, areas = np.array(case["keypoints"])[..., :2], np.array(case["areas"])
+        ours = oks(xy[:1], xy, (areas[:1, None] + areas[None]) / 2, SIGMAS)[0]
+        np.testing.assert_allclose(ours, case["oks_from_0"], atol=1e-12)
