@@ -146,7 +146,7 @@ def test_the_resolved_settings_survive_json(codec, test):
         net="n",
         codec=codec,
         test=test,
-        net_args={"width": 3, "act": "1"},
+        net_args={"width": 3, "act": "1", "type": "wide", "stem": {"type": "deep"}},
         recipe=Recipe(epochs=2, milestones=(3, 4), weights={"coco": 2}, seed=5),
     )
     assert from_json(Page, json.loads(json.dumps(to_json(page)))) == page
@@ -191,7 +191,15 @@ def test_bad_json_says_where_and_what(change, message):
 def test_missing_and_foreign_json_are_refused():
     with pytest.raises(ConfigError, match=r"Recipe needs epochs; given are \['lr'\]"):
         from_json(Recipe, {"lr": 1.0})
-    for kind in ("Wave", "os:getcwd", "vitruvian.core.config:override", "no.such:Thing", "", 3):
+    for kind in (
+        "Wave",
+        "os:getcwd",
+        "vitruvian.core.config:override",
+        "no.such:Thing",
+        "vitruvian.no:A",
+        "",
+        3,
+    ):
         with pytest.raises(ConfigError, match="setting 'codec' has the type"):
             from_json(Page, to_json(PAGE) | {"codec": {"type": kind}})
 

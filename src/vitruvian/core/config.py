@@ -12,6 +12,7 @@ import math
 import sys
 from ast import literal_eval
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass, replace
 from difflib import get_close_matches
 from importlib import import_module
@@ -153,7 +154,8 @@ def _parse(text: str, hint: object) -> object:
 
 def _read(value: object, hint: object, key: str) -> Any:
     """``value``, as JSON has it, as the type ``hint``."""
-    if isinstance(value, Mapping) and "type" in value:
+    free = any(option is object or get_origin(option) is dict for option in _options(hint))
+    if isinstance(value, Mapping) and "type" in value and not free:
         rest = {name: v for name, v in value.items() if name != "type"}
         return from_json(_tagged(value["type"], key), rest, where=f"{key}.")
     for option in _options(hint):
@@ -165,8 +167,9 @@ def _read(value: object, hint: object, key: str) -> Any:
 
 def _tagged(tag: object, key: str) -> type:
     module, _, name = str(tag).partition(":")
-    if module.startswith("vitruvian.") and module not in sys.modules:
-        import_module(module)
+    if module.startswith("vitruvian."):
+        with suppress(ImportError):
+            import_module(module)
     kind = getattr(sys.modules.get(module), name, None)
     if isinstance(kind, type) and is_dataclass(kind):
         return kind
