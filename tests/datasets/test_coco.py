@@ -156,7 +156,7 @@ def test_files_that_are_not_coco_keypoints_are_refused(tmp_path):
 def test_a_data_set_is_opened_by_the_name_of_its_reader(tmp_path):
     file = _write(tmp_path, _people())
     assert open_dataset(f"coco:{file}@{tmp_path}")[1].path == str(tmp_path / "b.jpg")
-    assert len(open_dataset(f"vitruvian.datasets.coco:read:{file}")) == 2
+    assert len(open_dataset(f"vitruvian.datasets.coco:coco_keypoints:{file}")) == 2
 
 
 @pytest.mark.parametrize("spec", ["coco", "coco:", ":labels.json", "", "their.module:name"])

@@ -1,11 +1,10 @@
 """One file per label format; ``open_dataset("coco:people.json")`` finds the file by its name."""
 
-import importlib
-import pkgutil
 from collections.abc import Iterator
 from typing import Protocol
 
-from vitruvian.core.errors import ConfigError, UnknownName
+from vitruvian.core.errors import ConfigError
+from vitruvian.core.lookup import find, names
 from vitruvian.core.sample import Sample
 from vitruvian.core.skeleton import Skeleton
 
@@ -25,16 +24,11 @@ class Dataset(Protocol):
     def __iter__(self) -> Iterator[Sample]: ...
 
 
-def reader_names() -> list[str]:
-    """Names of the readers that ship with the package: the files of this folder."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name != "table")
-
-
 def open_dataset(spec: str) -> Dataset:
     """Data set of ``READER:WHERE``, for example ``coco:people/annotations/val.json``.
 
-    READER is a file of this folder, whose ``read`` gets WHERE; ``their_pkg.module:name:WHERE``
-    calls a function of somebody else's package the same way.
+    READER is a file of this folder, whose function of the same name gets WHERE;
+    ``their_pkg.module:name:WHERE`` calls one of somebody else's package the same way.
 
     Raises:
         ConfigError: The text has not this form.
@@ -42,20 +36,13 @@ def open_dataset(spec: str) -> Dataset:
         InputError: The labels cannot be read.
     """
     reader, colon, where = spec.partition(":")
-    function = "read"
     if "." in reader:
-        function, colon, where = where.partition(":")
-    if not (reader and function and colon and where):
+        name, colon, where = where.partition(":")
+        reader = f"{reader}:{name}"
+    if not (reader and colon and where):
         raise ConfigError(
             f"data set {spec!r}; write READER:WHERE, e.g. coco:annotations.json@images, "
-            f"with one of {', '.join(reader_names())}"
+            f"with one of {', '.join(names(__name__))}"
         )
-    if "." not in reader:
-        if reader not in reader_names():
-            raise UnknownName("data set reader", reader, reader_names())
-        reader = f"{__name__}.{reader}"
-    try:
-        made: Dataset = getattr(importlib.import_module(reader), function)(where)
-    except (ModuleNotFoundError, AttributeError) as error:
-        raise UnknownName("data set reader", spec, reader_names()) from error
+    made: Dataset = find(__name__, reader)(where)
     return made

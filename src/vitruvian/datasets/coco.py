@@ -17,7 +17,7 @@ import numpy as np
 
 from vitruvian.core.errors import InputError
 from vitruvian.core.skeleton import Skeleton, skeleton, skeleton_names
-from vitruvian.datasets.table import Columns, Table, offsets, require
+from vitruvian.datasets.table import BOX_TO_AREA, Columns, Table, offsets, parse_where, require
 
 _log = logging.getLogger(__name__)
 
@@ -25,14 +25,11 @@ _log = logging.getLogger(__name__)
 # a JSON string, where a quote would be escaped; it stops at the last bracket before the next key.
 _POLYGONS = re.compile(rb'"segmentation"\s*:\s*\[[][\d\s.,eE+-]*\]')
 
-BOX_TO_AREA = 0.53
-"""Share of the box taken as a person's area where a file has none (xtcocotools)."""
 
-
-def read(argument: str) -> Table:
+def coco(argument: str) -> Table:
     """Data set of ``ANNOTATIONS.json[@IMAGES_DIR]``."""
-    annotations, _, images = argument.partition("@")
-    return coco_keypoints(Path(annotations), Path(images) if images else None)
+    where = parse_where(argument)
+    return coco_keypoints(where.path, where.images)
 
 
 def coco_keypoints(

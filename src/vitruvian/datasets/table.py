@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt8
 
-from vitruvian.core.errors import InputError
+from vitruvian.core.errors import ConfigError, InputError
 from vitruvian.core.sample import Sample
 from vitruvian.core.skeleton import Skeleton
 
@@ -20,7 +21,7 @@ class Table:
     Attributes:
         folder: Folder that ``names`` are relative to.
         names: M file names.
-        sizes: M 2 int64, (H, W) in pixels.
+        sizes: M 2 int64, (H, W) in pixels; 0 where the labels do not say: the picture is asked.
         image_ids: M int64.
         first: M + 1 int64; the people of picture i are rows ``first[i]:first[i + 1]``.
         skeleton: Names and order of the K keypoints.
@@ -61,7 +62,7 @@ class Table:
         rows = slice(int(self.first[at]), int(self.first[at + 1]))
         return Sample(
             path=str(self.folder / self.names[at]),
-            size=(int(self.sizes[at, 0]), int(self.sizes[at, 1])),
+            size=self._size(at),
             skeleton=self.skeleton,
             xy=self.xy[rows],
             visible=self.visible[rows],
@@ -73,6 +74,10 @@ class Table:
             ids=self.ids[rows],
             source=self.sources[at],
         )
+
+    def _size(self, at: int) -> tuple[int, int]:
+        height, width = (int(side) for side in self.sizes[at])
+        return (height, width) if height else picture_size(self.folder / self.names[at])
 
     def select(self, pictures: Sequence[int] | Int64[np.ndarray, " n"]) -> "Table":
         """The chosen pictures, in the given order."""
@@ -105,6 +110,95 @@ def ragged_rows(first: Int64[np.ndarray, " n"], counts: Int64[np.ndarray, " n"])
     """Rows ``first[i] … first[i] + counts[i] - 1`` of every group, one after the other."""
     starts = np.repeat(first - offsets(counts)[:-1], counts)
     return starts + np.arange(len(starts))
+
+
+BOX_TO_AREA = 0.53
+"""Share of the box taken as a person's area where a data set has none (xtcocotools)."""
+
+
+def people_table(
+    *,
+    folder: Path,
+    names: Sequence[str],
+    picture_of: Int64[np.ndarray, " P"],
+    skeleton: Skeleton,
+    xy: Float32[np.ndarray, "P K 2"],
+    visible: UInt8[np.ndarray, "P K"],
+    boxes: Float32[np.ndarray, "P 4"],
+    source: str,
+    sizes: Int64[np.ndarray, "M 2"] | None = None,
+) -> Table:
+    """Table of a format without areas, crowds or identifiers: people numbered as they come.
+
+    ``picture_of`` is the picture of each person, in ascending order.
+    """
+    count, people = len(names), len(xy)
+    extent = boxes[:, 2:] - boxes[:, :2]
+    return Table(
+        folder=folder,
+        names=names,
+        sizes=np.zeros((count, 2), np.int64) if sizes is None else sizes,
+        image_ids=np.arange(1, count + 1),
+        first=offsets(np.bincount(picture_of, minlength=count)),
+        skeleton=skeleton,
+        xy=xy,
+        visible=visible,
+        boxes=boxes,
+        area=(BOX_TO_AREA * extent[:, 0] * extent[:, 1]).astype(np.float32),
+        crowd=np.zeros(people, bool),
+        ids=np.arange(1, people + 1),
+        fully_annotated=np.zeros(count, bool),
+        sources=[source] * count,
+    )
+
+
+def boxes_of(xy: Float32[np.ndarray, "P K 2"], margin: float) -> Float32[np.ndarray, "P 4"]:
+    """Tight xyxy box of each person's labelled keypoints, grown by ``margin`` of its longer side.
+
+    A person without a labelled keypoint gets an empty box at the origin.
+    """
+    absent = np.isnan(xy)
+    low = np.where(absent, np.inf, xy).min(1)
+    high = np.where(absent, -np.inf, xy).max(1)
+    grow = margin * (high - low).max(1, keepdims=True)
+    boxes = np.concatenate([low - grow, high + grow], 1)
+    return np.where(np.isfinite(boxes), boxes, 0).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """Where a data set lies: ``PATH[@IMAGES][#SPLIT]``."""
+
+    path: Path
+    images: Path | None
+    split: str
+
+
+def parse_where(argument: str, *, splits: tuple[str, ...] = ()) -> Where:
+    """The parts of ``PATH[@IMAGES][#SPLIT]``.
+
+    Raises:
+        ConfigError: The split is not among ``splits``.
+    """
+    rest, _, split = argument.partition("#")
+    path, _, images = rest.partition("@")
+    if split and split not in splits:
+        accepted = f"one of {', '.join(splits)}" if splits else "none; this data set has no splits"
+        raise ConfigError(f"split {split!r} of {path}; accepted: {accepted}")
+    return Where(path=Path(path), images=Path(images) if images else None, split=split)
+
+
+def picture_size(file: Path) -> tuple[int, int]:
+    """(H, W) in pixels of a picture as :mod:`vitruvian.image` reads it.
+
+    Raises:
+        InputError: The file is missing or no picture.
+    """
+    data = np.fromfile(require(file, "picture"), np.uint8)
+    pixels = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
+    if pixels is None:
+        raise InputError(f"{str(file)!r} is not a picture that can be read")
+    return int(pixels.shape[0]), int(pixels.shape[1])
 
 
 def require(path: Path, what: str) -> Path:
