@@ -1,8 +1,15 @@
 """One map per keypoint with a Gaussian at the keypoint (Tompson et al. 2014; Xiao et al. 2018).
 
-Encodings: rounded to cells as in HRNet (Sun et al. 2019), or sub-pixel as in DARK and UDP.
-Decodings: the highest cell; a quarter cell towards its higher neighbour (Newell et al. 2016);
-a Newton step on the logarithm as in DARK (Zhang et al. 2020) or UDP (Huang et al. 2020).
+Encodings: ``quantised`` to the nearest cell and cut off 3 sigma from it (SimpleBaselines, HRNet);
+sub-pixel and ``windowed``, cut off at the same place (UDP); ``subpixel`` over the whole map (DARK).
+
+Decodings: the highest cell, ``argmax``; a ``quarter`` cell from there towards the higher neighbours
+(Newell et al. 2016); a Newton step on the logarithm of the blurred map as in ``dark`` (Zhang et
+al. 2020) or ``udp`` (Huang et al. 2020).
+
+Two deliberate differences from the authors' programs. Where a map has no positive cell they answer
+cell (0, 0), we answer NaN with score 0. Where a Newton step is longer than two cells, which is
+beyond the cells it was fitted to, they take it, we stay at the highest cell.
 """
 
 from dataclasses import dataclass
@@ -11,6 +18,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from vitruvian.core.errors import ConfigError
 from vitruvian.core.fields import Field
 from vitruvian.core.skeleton import Skeleton
 from vitruvian.core.types import Fields, Keypoints, Target
@@ -27,8 +35,7 @@ class Heatmap:
         stride: View pixels per cell.
         sigma: Standard deviation of the Gaussian, in cells.
         align: Where the centre of a cell lies in the view.
-        encoding: ``subpixel`` Gaussian over the whole map, or ``quantised``: centred on the nearest
-            cell and cut off at 3 sigma.
+        encoding: How the Gaussian is drawn; see the module.
         decoding: How the peak is found; see the module.
         blur_kernel: Odd width in cells of the Gaussian blur that comes before ``dark`` and ``udp``.
         name: Name of the field.
@@ -38,10 +45,17 @@ class Heatmap:
     stride: int = 4
     sigma: float = 2.0
     align: Align = "centre"
-    encoding: Literal["quantised", "subpixel"] = "subpixel"
+    encoding: Literal["quantised", "windowed", "subpixel"] = "subpixel"
     decoding: Literal["argmax", "quarter", "dark", "udp"] = "udp"
     blur_kernel: int = 11
     name: str = "heatmap"
+
+    def __post_init__(self) -> None:
+        if self.stride < 1 or self.sigma <= 0 or self.blur_kernel % 2 != 1:
+            raise ConfigError(
+                f"heat maps with stride {self.stride}, sigma {self.sigma} and blur kernel "
+                f"{self.blur_kernel}; give a stride of at least 1, a sigma above 0, an odd kernel"
+            )
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -56,7 +70,7 @@ class Heatmap:
     ) -> dict[str, Target]:
         """Target maps in [0, 1], peak 1 at each labelled keypoint.
 
-        A keypoint that is not labelled, or so far outside that its Gaussian (3 sigma) misses the
+        A keypoint that is not labelled, or more than 3 sigma (and HRNet's one cell) outside the
         map, has an empty map and weight 0.
 
         Args:
@@ -68,12 +82,11 @@ class Heatmap:
         cell = view_to_cell(xy.astype(np.float64), size, (h, w), self.align)
         labelled = (visible > 0) & np.isfinite(cell).all(axis=1)
         cell = np.where(labelled[:, None], cell, 0.0)
-        nearest, reach = np.trunc(cell + 0.5), np.trunc(3 * self.sigma)
-        meets = ((nearest + reach + 1 >= 0) & (nearest - reach < (w, h))).all(axis=1)
+        nearest, reach = np.trunc(cell + 0.5), int(3 * self.sigma)
+        meets = ((nearest + reach >= -1) & (nearest - reach < (w, h))).all(axis=1)
         weight = (labelled & meets).astype(np.float32)
-        peak = nearest if self.encoding == "quantised" else cell
-        across = self._bump(peak[:, 0], w)
-        down = self._bump(peak[:, 1], h) * weight[:, None]
+        across = self._bump(cell[:, 0], nearest[:, 0], w)
+        down = self._bump(cell[:, 1], nearest[:, 1], h) * weight[:, None]
         return {
             self.name: Target(
                 value=down[:, :, None] * across[:, None, :], weight=weight[:, None, None]
@@ -113,20 +126,24 @@ class Heatmap:
             maps = np.concatenate([maps[..., :1], maps[..., :-1]], axis=-1)
         return {self.name: maps}
 
-    def _bump(self, centre: np.ndarray, cells: int) -> np.ndarray:
+    def _bump(self, centre: np.ndarray, nearest: np.ndarray, cells: int) -> np.ndarray:
         """K ``cells`` float32: one-dimensional Gaussians."""
-        distance: np.ndarray = np.arange(cells) - centre[:, None]
-        bump = np.exp(distance**2 / (-2 * self.sigma**2)).astype(np.float32)
-        if self.encoding == "quantised":
-            bump *= np.abs(distance) <= np.trunc(3 * self.sigma)
+        steps = np.arange(cells)
+        peak = nearest if self.encoding == "quantised" else centre
+        distance = (steps - peak[:, None]).astype(np.float32)
+        bump: np.ndarray = np.exp(distance * distance / np.float32(-2 * self.sigma**2))
+        if self.encoding != "subpixel":
+            bump *= np.abs(steps - nearest[:, None]) <= int(3 * self.sigma)
         return bump
 
     def _step(self, maps: np.ndarray, cell: np.ndarray) -> np.ndarray:
         """P 2: from the highest cell to the peak."""
-        if self.decoding == "quarter":
-            return quarter_step(maps, cell)
-        if self.decoding == "dark":
-            return dark_step(maps, cell, self.blur_kernel)
-        if self.decoding == "udp":
-            return udp_step(maps, cell, self.blur_kernel)
-        return np.zeros(cell.shape)
+        match self.decoding:
+            case "quarter":
+                return quarter_step(maps, cell)
+            case "dark":
+                return dark_step(maps, cell, self.blur_kernel)
+            case "udp":
+                return udp_step(maps, cell, self.blur_kernel)
+            case "argmax":
+                return np.zeros(cell.shape)

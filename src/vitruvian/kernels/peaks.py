@@ -72,10 +72,11 @@ def _inside(maps: np.ndarray, xy: np.ndarray, last: int) -> np.ndarray:
 def _newton(
     dx: np.ndarray, dy: np.ndarray, dxx: np.ndarray, dyy: np.ndarray, dxy: np.ndarray
 ) -> np.ndarray:
-    """-H^-1 g, P 2; zero where H is singular."""
+    """-H^-1 g, P 2; zero where it does not exist or leads more than two cells away."""
     det = dxx * dyy - dxy**2
-    safe = np.where(det == 0, np.inf, det)
-    return np.stack([(dxy * dy - dyy * dx) / safe, (dxy * dx - dxx * dy) / safe], axis=1)
+    safe = np.where(det == 0, np.nan, det)
+    step = np.stack([(dxy * dy - dyy * dx) / safe, (dxy * dx - dxx * dy) / safe], axis=1)
+    return np.where((np.abs(step) <= 2).all(axis=1, keepdims=True), step, 0.0)
 
 
 def _blurred(
@@ -120,3 +121,12 @@ def _repeat_edge(near: np.ndarray, maps: np.ndarray, xy: np.ndarray) -> np.ndarr
     rows = np.clip(xy[:, 1:] + reach, 0, maps.shape[1] - 1) - xy[:, 1:] + 1
     out: np.ndarray = near[np.arange(len(near))[:, None, None], rows[:, :, None], cols[:, None, :]]
     return out
+
+
+def local_maxima(field: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the cells of a field h w above ``floor`` that no neighbour tops."""
+    padded = np.pad(field, 1, constant_values=-np.inf)
+    across = np.maximum(np.maximum(padded[:, :-2], padded[:, 1:-1]), padded[:, 2:])
+    highest_near = np.maximum(np.maximum(across[:-2], across[1:-1]), across[2:])
+    rows, columns = np.nonzero((field >= highest_near) & (field > floor))
+    return rows, columns

@@ -1,0 +1,47 @@
+"""Weighted votes for places, collected on grids.
+
+V votes for places on P grids: ``owner`` V says on which grid, ``xy`` V 2 where, in cells, and
+``weight`` V how much.
+"""
+
+import numpy as np
+
+
+def collect(
+    owner: np.ndarray, xy: np.ndarray, weight: np.ndarray, shape: tuple[int, int, int]
+) -> np.ndarray:
+    """Bilinear votes, P h w float64: each adds to the four cells around it, in proportion.
+
+    What falls outside the ``shape`` (P, h, w) is lost.
+    """
+    _, h, w = shape
+    low = np.floor(xy)
+    part = xy - low
+    corner = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])[:, None]
+    share = weight * np.abs(1 - corner - part).prod(axis=2)
+    cell = low.clip(-2, (w, h)).astype(np.int64) + corner
+    kept = ((cell >= 0) & (cell < (w, h))).all(axis=2)
+    index = (owner * h + cell[..., 1]) * w + cell[..., 0]
+    return _sums(index[kept], share[kept], int(np.prod(shape))).reshape(shape)
+
+
+def support(owner: np.ndarray, xy: np.ndarray, weight: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """P: the votes that the place ``at`` (P 2) of each grid collects under the bilinear kernel."""
+    near = np.maximum(1 - np.abs(xy - at[owner]), 0).prod(axis=1)
+    return _sums(owner, near * weight, len(at))
+
+
+def centroid(maps: np.ndarray, xy: np.ndarray) -> np.ndarray:
+    """P 2, centre of mass of the 3 x 3 cells around a cell ``xy`` (P 2) of each map (P h w)."""
+    reach = np.arange(-1, 2)
+    padded = np.pad(maps, ((0, 0), (1, 1), (1, 1)))
+    rows, cols = xy[:, 1:, None] + 1 + reach[:, None], xy[:, :1, None] + 1 + reach
+    near = padded[np.arange(len(maps))[:, None, None], rows, cols]
+    moment = np.stack([near.sum(axis=1) @ reach, near.sum(axis=2) @ reach], axis=1)
+    mass = near.sum(axis=(1, 2))[:, None]
+    return np.asarray(xy + np.divide(moment, mass, out=np.zeros_like(moment), where=mass > 0))
+
+
+def _sums(index: np.ndarray, weight: np.ndarray, length: int) -> np.ndarray:
+    """``length`` float64 sums; ``bincount`` alone answers integers when nothing is given."""
+    return np.bincount(index, weight, minlength=length).astype(np.float64, copy=False)
