@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -224,15 +225,16 @@ class Columns:
         Raises:
             InputError: A record lacks the field, or it is something else.
         """
-        shape = (len(self.records), width) if width else (len(self.records),)
         values = self._values(field)
         try:
-            column = np.array(values, dtype) if values else np.zeros(shape, dtype)
+            if not width:
+                return np.fromiter(values, dtype, len(values))
+            if all(len(row) == width for row in values):
+                flat = np.fromiter(chain.from_iterable(values), dtype, width * len(values))
+                return flat.reshape(-1, width)
         except (ValueError, TypeError, OverflowError):
-            column = None
-        if column is None or column.shape != shape:
-            raise self._not_numbers(field, shape[1:])
-        return column
+            pass
+        raise self._not_numbers(field, (width,) if width else ())
 
     def texts(self, field: str) -> list[str]:
         """The field of every record as text."""
@@ -249,10 +251,12 @@ class Columns:
             raise self._error(at, f"{field} is {_short(self.records[at][field])}; {rule}")
 
     def _values(self, field: str) -> list[Any]:
-        for at, record in enumerate(self.records):
-            if field not in record:
-                raise self._error(at, f"has no {field!r}; add it to every record of {self.kind}")
-        return [record[field] for record in self.records]
+        try:
+            return [record[field] for record in self.records]
+        except KeyError:
+            at = next(i for i, record in enumerate(self.records) if field not in record)
+            message = f"has no {field!r}; add it to every record of {self.kind}"
+            raise self._error(at, message) from None
 
     def _not_numbers(self, field: str, shape: tuple[int, ...]) -> InputError:
         expected = f"{shape[0]} numbers" if shape else "one number"
