@@ -1,6 +1,6 @@
 """What the rooms of the house expect of each other. Protocols, not base classes."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -9,6 +9,7 @@ from vitruvian.core.fields import Field
 from vitruvian.core.types import Boxes, Fields, Keypoints, Target
 
 
+@runtime_checkable
 class PersonCodec(Protocol):
     """Representation of the one person of a view (top-down)."""
 
@@ -18,7 +19,10 @@ class PersonCodec(Protocol):
         ...
 
     def encode(
-        self, xy: Float32[np.ndarray, "K 2"], visible: UInt8[np.ndarray, " K"], size: tuple[int, int]
+        self,
+        xy: Float32[np.ndarray, "K 2"],
+        visible: UInt8[np.ndarray, " K"],
+        size: tuple[int, int],
     ) -> dict[str, Target]:
         """Targets of one view of ``size`` (H, W) by field name; ``xy`` in view pixels."""
         ...
@@ -32,6 +36,7 @@ class PersonCodec(Protocol):
         ...
 
 
+@runtime_checkable
 class SceneCodec(Protocol):
     """Representation of all people of a view (bottom-up)."""
 
@@ -41,7 +46,10 @@ class SceneCodec(Protocol):
         ...
 
     def encode(
-        self, xy: Float32[np.ndarray, "N K 2"], visible: UInt8[np.ndarray, "N K"], size: tuple[int, int]
+        self,
+        xy: Float32[np.ndarray, "N K 2"],
+        visible: UInt8[np.ndarray, "N K"],
+        size: tuple[int, int],
     ) -> dict[str, Target]:
         """Targets of one view by field name; ``xy`` in view pixels."""
         ...
@@ -55,6 +63,7 @@ class SceneCodec(Protocol):
         ...
 
 
+@runtime_checkable
 class BoxCodec(Protocol):
     """Representation of the person boxes of a view (detector)."""
 
@@ -63,11 +72,21 @@ class BoxCodec(Protocol):
         """The network outputs this codec speaks of."""
         ...
 
+    def encode(
+        self,
+        boxes: Float32[np.ndarray, "N 4"],
+        trust: Float32[np.ndarray, "h w"],
+        size: tuple[int, int],
+    ) -> dict[str, Target]:
+        """Targets of one view; ``boxes`` in view pixels, ``trust`` 0 in cells to ignore."""
+        ...
+
     def decode(self, fields: Fields, size: tuple[int, int]) -> list[Boxes]:
         """The boxes of each of the B views, in view pixels, best first, duplicates removed."""
         ...
 
 
+@runtime_checkable
 class Backend(Protocol):
     """A network that is ready to run."""
 

@@ -17,9 +17,9 @@ def highest(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def quarter_step(maps: np.ndarray, xy: np.ndarray) -> np.ndarray:
-    """A quarter cell towards the higher neighbour, P 2 (Newell et al. 2016; HRNet's bounds).
+    """A quarter cell towards the higher neighbour on each axis, P 2 (Newell et al. 2016).
 
-    Peaks in the two outermost cells of any side (last: one) stay where they are.
+    As in HRNet, a peak stays in its cell within two cells of the first side or one of the last.
     """
     near = _around(maps, xy, 1)
     slope = np.stack([near[:, 1, 2] - near[:, 1, 0], near[:, 2, 1] - near[:, 0, 1]], axis=1)
@@ -29,7 +29,7 @@ def quarter_step(maps: np.ndarray, xy: np.ndarray) -> np.ndarray:
 def dark_step(maps: np.ndarray, xy: np.ndarray, blur: int) -> np.ndarray:
     """Newton step on the logarithm of the blurred map, P 2 (Zhang et al. 2020, Eq. 8).
 
-    Zero border, second differences over two cells; no step in the two outermost cells.
+    Zero border, second differences over two cells; no step within two cells of a side.
     """
     log = np.log(np.maximum(_blurred(maps, xy, 2, blur, border="zero"), 1e-10))
     dx, dy = (log[:, 2, 3] - log[:, 2, 1]) / 2, (log[:, 3, 2] - log[:, 1, 2]) / 2

@@ -1,17 +1,15 @@
-"""System: what a page of this folder returns. Torch-free; reading a page is reading the paper's set-up."""
+"""System: what a page of this folder returns, free of torch."""
 
 from dataclasses import dataclass, field
 from typing import Literal
 
-from vitruvian.codecs.centres import Centres
-from vitruvian.codecs.disk_offset import DiskOffset
-from vitruvian.codecs.heatmap import Heatmap
+from vitruvian.core.protocols import BoxCodec, PersonCodec, SceneCodec
 from vitruvian.core.skeleton import Skeleton
 from vitruvian.core.view import Align
 from vitruvian.image.augment import Augment
 
 Task = Literal["topdown", "bottomup", "detector"]
-Codec = Heatmap | DiskOffset | Centres
+Codec = PersonCodec | SceneCodec | BoxCodec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +51,7 @@ class Recipe:
         warmup: Optimiser steps of linear warm-up.
         clip_norm: Largest norm of the gradient; 0 never clips.
         ema: Decay of the weight average that is validated and exported; 0 for none.
-        loss: Name in ``train/losses.py``.
+        loss: Name in ``train/losses.py`` for every field, or ``field=name*factor,…``.
         stage_weights: Weight of each stage's loss; empty weighs them alike.
         weights: Data set name -> share of the draws; sets that are not named keep their size.
         augment: Ranges of the random view and of the picture's distortion.
@@ -125,7 +123,7 @@ class System:
     net: str
     input: Input
     codec: Codec
-    recipe: Recipe
+    recipe: Recipe = field(metadata={"set": "train"})
     skeleton: Skeleton | None = None
     net_args: dict[str, object] = field(default_factory=dict)
     test: Test = field(default_factory=Test)

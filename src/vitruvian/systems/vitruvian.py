@@ -1,0 +1,101 @@
+"""Our own small systems, the bundled default: a person detector and a pose network for it.
+
+No paper; the parts are: residual U-shapes (Ronneberger et al. 2015; Newell et al. 2016), a softmax
+over the map (He et al. 2017) read by its local expectation (Sun et al. 2018). The model card,
+docs/models/vitruvian.md, holds data, scores and known failures.
+"""
+
+from vitruvian.codecs.centres import Centres
+from vitruvian.codecs.spatial_softmax import SpatialSoftmax
+from vitruvian.core.skeleton import skeleton
+from vitruvian.image.augment import Augment
+from vitruvian.systems.spec import Input, Recipe, System, Test
+
+
+def vitruvian_pose_s() -> System:
+    """The bundled pose network, 192 x 144.
+
+    Trained in two steps, small views first because they cost less than half and teach as much:
+
+        vitruvian train vitruvian_pose_s --data coco:train.json --data coco:synthetic.json
+            --set input.size=128,96 -o runs/pose128
+        vitruvian train vitruvian_pose_s --data coco:train.json --data coco:synthetic.json
+            --start runs/pose128/final.safetensors --set train.epochs=4 --set train.lr=1e-3
+            --set train.batch=16 -o runs/pose192
+
+    Measured: see the model card.
+    """
+    bones = skeleton("coco17")
+    return System(
+        name="vitruvian_pose_s",
+        task="topdown",
+        net="vitruvian:pose_s",
+        input=Input(size=(192, 144), padding=1.2),
+        codec=SpatialSoftmax(skeleton=bones),
+        skeleton=bones,
+        recipe=Recipe(
+            epochs=20,
+            samples_per_epoch=10240,
+            batch=32,
+            optimizer="adamw",
+            lr=2e-3,
+            weight_decay=0.05,
+            schedule="cosine",
+            warmup=300,
+            clip_norm=5.0,
+            ema=0.999,
+            loss="spatial_ce",
+            weights={"coco": 0.2, "lsp": 0.08, "synthetic": 0.25},
+            augment=Augment(
+                scale=0.25,
+                rotation=35.0,
+                rotation_prob=0.7,
+                shift=0.03,
+                half_body=0.15,
+                occlude=0.25,
+                colour=0.8,
+                blur=0.1,
+            ),
+        ),
+        test=Test(flip=False, keypoint_floor=0.2, oks_nms=0.9),
+        paper="ours",
+        licence="Apache-2.0",
+    )
+
+
+def vitruvian_person_s() -> System:
+    """The bundled person detector, 320 x 320.
+
+    Scenes of 256 x 256 in training: the network is convolutional and people come in all sizes.
+
+        vitruvian train vitruvian_person_s --data coco:train.json --data coco:synthetic.json
+            --data coco:background.json --set input.size=256,256 -o runs/person
+
+    Measured: see the model card.
+    """
+    return System(
+        name="vitruvian_person_s",
+        task="detector",
+        net="vitruvian:person_s",
+        input=Input(size=(320, 320)),
+        codec=Centres(),
+        recipe=Recipe(
+            epochs=8,
+            samples_per_epoch=4096,
+            batch=16,
+            optimizer="adamw",
+            lr=2e-3,
+            weight_decay=0.05,
+            schedule="cosine",
+            warmup=200,
+            clip_norm=10.0,
+            ema=0.998,
+            loss="centre=centre_focal*1,box=box_giou*2",
+            weights={"coco": 0.25, "lsp": 0.05, "lspet": 0.2, "background": 0.1, "synthetic": 0.4},
+            augment=Augment(
+                scale=0, rotation=0, rotation_prob=0, colour=0.6, blur=0.1, occlude=0.1
+            ),
+        ),
+        paper="ours",
+        licence="Apache-2.0",
+    )

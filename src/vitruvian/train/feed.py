@@ -1,0 +1,214 @@
+"""The training feed: an order of draws, items made by threads ahead of the device, batches.
+
+Every item is a pure function of (seed, epoch, position), so neither the number of threads nor a
+resumed run changes what the network sees. OpenCV and NumPy release the interpreter lock in the
+calls that cost something, so threads suffice and pictures are decoded once into a shared cache.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Lock
+from typing import Protocol
+
+import numpy as np
+
+from vitruvian.core.errors import ConfigError, InputError
+from vitruvian.core.sample import Sample
+from vitruvian.core.types import Image, Target
+from vitruvian.datasets import Dataset
+from vitruvian.image.augment import distort, halves_of, random_view
+from vitruvian.image.read import read
+from vitruvian.image.warp import warp
+from vitruvian.systems.spec import System
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What one optimiser step sees.
+
+    Attributes:
+        images: B H W 3 uint8 RGB views.
+        values: Field name -> B C h w float32 targets.
+        weights: Field name -> weights that broadcast to the targets.
+        rows: The draws, for naming the culprits of a bad batch.
+    """
+
+    images: np.ndarray
+    values: dict[str, np.ndarray]
+    weights: dict[str, np.ndarray]
+    rows: np.ndarray
+
+
+class Source(Protocol):
+    """Items to draw from."""
+
+    @property
+    def groups(self) -> Sequence[str]:
+        """Name of the data set of every row, for weighted draws."""
+        ...
+
+    def item(self, row: int, rng: np.random.Generator) -> tuple[Image, dict[str, Target]]:
+        """View and targets of one row, with every random choice from ``rng``."""
+        ...
+
+
+class Pictures:
+    """Decoded pictures by path, kept until ``limit`` bytes are held."""
+
+    def __init__(self, limit: int = 6 << 30) -> None:
+        self._limit, self._held, self._lock = limit, 0, Lock()
+        self._kept: dict[str, Image] = {}
+
+    def __call__(self, path: str) -> Image:
+        """RGB uint8 H W 3; never write into it."""
+        image = self._kept.get(path)
+        if image is None:
+            image = read(path)
+            with self._lock:
+                if self._held + image.nbytes <= self._limit and path not in self._kept:
+                    self._kept[path], self._held = image, self._held + image.nbytes
+        return image
+
+
+class People:
+    """One row per labelled person; items are views around the person (top-down training)."""
+
+    def __init__(
+        self, datasets: Sequence[Dataset], system: System, *, min_keypoints: int = 1
+    ) -> None:
+        self._system, self._pictures = system, Pictures()
+        self._samples: list[Sample] = []
+        self._rows: list[tuple[int, int]] = []
+        for dataset in datasets:
+            if system.skeleton is None or dataset.skeleton.keypoints != system.skeleton.keypoints:
+                raise InputError(
+                    f"the data have the keypoints of {dataset.skeleton.name!r}, the system "
+                    f"{system.name!r} those of {system.skeleton and system.skeleton.name!r}; "
+                    "choose a system of that skeleton or convert the data first"
+                )
+            for sample in dataset:
+                people = _trainable(sample, min_keypoints)
+                self._rows += [(len(self._samples), int(person)) for person in people]
+                self._samples.append(sample)
+        if not self._rows:
+            raise InputError("the training data hold no person with labelled keypoints")
+        self.groups = [self._samples[at].source for at, _ in self._rows]
+        self._halves = halves_of(datasets[0].skeleton.keypoints)
+
+    def item(self, row: int, rng: np.random.Generator) -> tuple[Image, dict[str, Target]]:
+        """View of one person and its targets."""
+        at, person = self._rows[row]
+        sample, rule, augment = self._samples[at], self._system.input, self._system.recipe.augment
+        xy, visible = sample.xy[person], sample.visible[person]
+        view = random_view(
+            sample.boxes[person],
+            xy,
+            visible,
+            self._halves,
+            rule.size,
+            augment,
+            rng,
+            padding=rule.padding,
+            align=rule.align,
+        )
+        image = distort(warp(self._pictures(sample.path), view), augment, rng)
+        xy = view.to_view(xy)
+        if view.flipped:
+            order = sample.skeleton.flip_index
+            xy, visible = xy[order], visible[order]
+        return image, self._system.codec.encode(xy, visible, rule.size)
+
+
+def _trainable(sample: Sample, min_keypoints: int) -> np.ndarray:
+    labelled = (sample.visible > 0).sum(axis=1) >= min_keypoints
+    extent = sample.boxes[:, 2:] - sample.boxes[:, :2]
+    return np.flatnonzero(labelled & ~sample.crowd & (extent > 1).all(axis=1))
+
+
+def epoch_order(
+    groups: Sequence[str], weights: dict[str, float], count: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Rows of one epoch, ``count`` draws (0: as many as there are rows), shuffled.
+
+    Args:
+        groups: Data set of every row.
+        weights: Share of the draws by data set; the others share the rest by their size.
+        count: Number of draws.
+        rng: Source of the order.
+
+    Raises:
+        ConfigError: A name that is not among the groups, or shares above 1.
+    """
+    count = count or len(groups)
+    names = np.array(groups)
+    unknown = sorted(set(weights) - set(groups))
+    if unknown or sum(weights.values()) > 1 + 1e-9:
+        raise ConfigError(
+            f"recipe.weights {weights}: shares must sum to at most 1 and name data among "
+            f"{sorted(set(groups))}"
+        )
+    rest = np.flatnonzero(~np.isin(names, list(weights)))
+    parts = [(np.flatnonzero(names == name), share) for name, share in weights.items()]
+    parts.append((rest, 1 - sum(weights.values())))
+    chosen = [_cycle(rows, round(share * count), rng) for rows, share in parts if len(rows)]
+    return rng.permutation(np.concatenate(chosen))
+
+
+def _cycle(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """``count`` rows, every row as often as any other (give or take one)."""
+    rounds = -(-count // len(rows))
+    return np.concatenate([rng.permutation(rows) for _ in range(rounds)] or [rows[:0]])[:count]
+
+
+class Feed:
+    """Batches of a source, made ahead by threads."""
+
+    def __init__(self, source: Source, system: System, *, workers: int = 1, ahead: int = 4) -> None:
+        self._source, self._recipe = source, system.recipe
+        self._workers, self._ahead = workers, ahead
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="feed")
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of an epoch; an incomplete last batch is dropped."""
+        draws = self._recipe.samples_per_epoch or len(self._source.groups)
+        return max(1, draws // self._recipe.batch)
+
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """Batches ``first``, ``first + 1``, … of one epoch."""
+        recipe = self._recipe
+        order = epoch_order(
+            self._source.groups,
+            recipe.weights,
+            recipe.samples_per_epoch,
+            np.random.default_rng([recipe.seed, epoch]),
+        )
+        order = np.resize(order, max(len(order), recipe.batch))
+        waiting: deque = deque()
+        for step in range(first, self.steps + self._ahead):
+            if step < self.steps:
+                waiting.append(self._pool.submit(self._batch, order, epoch, step))
+            if step >= first + self._ahead or step >= self.steps:
+                if not waiting:
+                    return
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+    def _batch(self, order: np.ndarray, epoch: int, step: int) -> Batch:
+        size, seed = self._recipe.batch, self._recipe.seed
+        positions = range(step * size, (step + 1) * size)
+        rows = order[positions.start : positions.stop]
+        items = [
+            self._source.item(int(row), np.random.default_rng([seed, epoch, position]))
+            for row, position in zip(rows, positions, strict=True)
+        ]
+        names = items[0][1]
+        return Batch(
+            images=np.stack([image for image, _ in items]),
+            values={n: np.stack([t[n].value for _, t in items]) for n in names},
+            weights={n: np.stack([t[n].weight for _, t in items]) for n in names},
+            rows=rows,
+        )

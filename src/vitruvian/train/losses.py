@@ -1,0 +1,69 @@
+"""Losses by name. ``loss(output, target, weight) -> scalar`` for one field of one stage.
+
+``output`` and ``target`` are B C h w; ``weight`` broadcasts to them, 0 where nothing is known.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def joints_mse(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Half the squared error, mean over pixels, batch and keypoints (Xiao et al. 2018, HRNet)."""
+    return 0.5 * F.mse_loss(output * weight, target * weight)
+
+
+def joints_ohkm(output: Tensor, target: Tensor, weight: Tensor, *, hardest: int = 8) -> Tensor:
+    """Squared error of each sample's ``hardest`` keypoints (Chen et al. 2018, CPN)."""
+    loss = 0.5 * (output * weight - target * weight).square().mean(dim=(2, 3))
+    return loss.topk(min(hardest, loss.shape[1]), dim=1).values.mean()
+
+
+def spatial_ce(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Divergence of the map's softmax from the target distribution, weighted mean over keypoints.
+
+    Kullback-Leibler rather than cross-entropy: the same gradient, and 0 for the exact answer.
+    """
+    log_chance = output.flatten(2).log_softmax(dim=2)
+    target = target.flatten(2)
+    divergence = (torch.special.xlogy(target, target) - target * log_chance).sum(dim=2)
+    weight = weight.flatten(1)
+    return (divergence * weight).sum() / weight.sum().clamp(min=1)
+
+
+def disk_logistic(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Logistic loss per pixel and keypoint (Papandreou et al. 2017), weighted mean."""
+    loss = F.binary_cross_entropy_with_logits(output, target, reduction="none") * weight
+    return loss.sum() / (weight.expand_as(loss)).sum().clamp(min=1)
+
+
+def huber(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Huber loss with threshold 1, mean over the weighted entries (G-RMI's offsets)."""
+    loss = F.huber_loss(output, target, reduction="none") * weight
+    return loss.sum() / (weight.expand_as(loss)).sum().clamp(min=1)
+
+
+def centre_focal(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Focal loss of logits against Gaussian centres, per centre (Zhou et al. 2019, Eq. 1)."""
+    chance = output.sigmoid()
+    centre = (target == 1).float()
+    positive = F.logsigmoid(output) * (1 - chance).square() * centre
+    negative = F.logsigmoid(-output) * chance.square() * (1 - target).pow(4) * (1 - centre)
+    return -((positive + negative) * weight).sum() / centre.sum().clamp(min=1)
+
+
+def box_giou(output: Tensor, target: Tensor, weight: Tensor, *, stride: float = 8.0) -> Tensor:
+    """1 - GIoU (Rezatofighi et al. 2019) of boxes given by side distances from a shared cell.
+
+    ``output`` is log(distance / stride), ``target`` the distance in pixels.
+    """
+    sides = stride * output.clamp(-4, 6).exp()
+    area = (sides[:, 0] + sides[:, 2]) * (sides[:, 1] + sides[:, 3])
+    truth = (target[:, 0] + target[:, 2]) * (target[:, 1] + target[:, 3])
+    small, large = torch.minimum(sides, target), torch.maximum(sides, target)
+    overlap = (small[:, 0] + small[:, 2]) * (small[:, 1] + small[:, 3])
+    hull = (large[:, 0] + large[:, 2]) * (large[:, 1] + large[:, 3])
+    union = (area + truth - overlap).clamp(min=1e-6)
+    giou = overlap / union - (hull - union) / hull.clamp(min=1e-6)
+    weight = weight[:, 0]
+    return ((1 - giou) * weight).sum() / weight.sum().clamp(min=1)
