@@ -37,7 +37,7 @@ def encoded(codec, joints, visible, size=SIZE):
 def predictions(codec, maps, data, view):
     """Image xy of each picture, B K 2, through ``view`` (centre, box (w, h)) -> View."""
     decoded = codec.decode({"heatmap": maps}, SIZE)
-    boxes = data["scale"].astype(float) * 200
+    boxes = (data["scale"].astype(float) * 200).tolist()
     views = [view(c.astype(float), b) for c, b in zip(data["center"], boxes, strict=True)]
     return np.stack([v.to_image(xy) for v, xy in zip(views, decoded.xy, strict=True)])
 
@@ -118,9 +118,9 @@ def test_decodes_equal_dark(load, maps, blur):
 
     ours = predictions(codec, maps, data, dark_pose)
 
-    corner = dark_pose(data["center"][0].astype(float), data["scale"][0] * 200.0).to_image(
-        np.zeros(2)
-    )
+    corner = dark_pose(
+        data["center"][0].astype(float), (data["scale"][0] * 200.0).tolist()
+    ).to_image(np.zeros(2))
     assert_equal_where_found(ours, data[f"dark_preds_k{blur}"], maps, lost=corner)
 
 
@@ -134,7 +134,7 @@ def test_decodes_equal_mmpose(load, maps, decoding, key):
     ours = predictions(codec, maps, data, legacy)
 
     cell_before_first = np.full(2, -4.0)
-    lost = legacy(data["center"][0], data["scale"][0] * 200).to_image(cell_before_first)
+    lost = legacy(data["center"][0], (data["scale"][0] * 200).tolist()).to_image(cell_before_first)
     assert_equal_where_found(ours, data[key], maps, lost=lost)
 
 

@@ -28,7 +28,9 @@ views = st.builds(
 def pixel_std_view(center, scale, rotation, size, align):
     """View of the authors' centre and scale, a box of 200 ``scale`` pixels."""
     extent = (float(scale[1]) * 200, float(scale[0]) * 200)
-    return View.around(np.asarray(center, float), extent, size, rotation=rotation, align=align)
+    return View.around(
+        np.asarray(center, float), extent, size, rotation=float(rotation), align=align
+    )
 
 
 def test_centre_crop_lays_pixel_edges_on_pixel_edges():
@@ -48,7 +50,7 @@ def test_centre_crop_lays_pixel_edges_on_pixel_edges():
     ],
 )
 def test_each_alignment_has_its_scale_and_its_middle(align, middle, scale):
-    view = View.around(np.array([40.0, 70.0]), (200 * 256 / 192, 200), SIZE, align=align)
+    view = View.around(np.array([40.0, 70.0]), (200 * 256 / 192, 200.0), SIZE, align=align)
 
     assert view.to_view(np.array([40.0, 70.0])) == pytest.approx(middle)
     assert view.matrix[0, 0] == pytest.approx(scale)
@@ -61,7 +63,7 @@ def test_crop_widens_the_short_side_and_pads():
 
 
 def test_positive_rotation_turns_the_picture_counter_clockwise():
-    view = View.around(np.array([50.0, 50.0]), (100, 100), (101, 101), rotation=90)
+    view = View.around(np.array([50.0, 50.0]), (100.0, 100.0), (101, 101), rotation=90.0)
 
     right, middle = view.to_view(np.array([[60.0, 50.0], [50, 50]]))
 
@@ -178,9 +180,7 @@ def test_legacy_crops_equal_the_authors(parity_data):
     width, height = map(int, data["output_size"])
 
     for rotation, theirs in zip(data["rots"], data["out"], strict=True):
-        view = pixel_std_view(
-            data["center"], data["scale"], float(rotation), (height, width), "legacy"
-        )
+        view = pixel_std_view(data["center"], data["scale"], rotation, (height, width), "legacy")
         ours = cv2.warpAffine(data["img"], view.matrix, (width, height), flags=cv2.INTER_LINEAR)
 
         assert np.abs(ours.astype(int) - theirs).max() <= 1
@@ -213,7 +213,7 @@ def test_udp_crops_equal_the_authors(parity_data):
 
     for rotation, theirs in zip(data["crop_rots"], data["crop_out"], strict=True):
         view = pixel_std_view(
-            data["crop_center"], data["crop_scale"], -float(rotation), (height, width), "udp"
+            data["crop_center"], data["crop_scale"], -rotation, (height, width), "udp"
         )
         ours = cv2.warpAffine(
             data["crop_img"], view.matrix, (width, height), flags=cv2.INTER_LINEAR

@@ -17,6 +17,7 @@ from vitruvian.kernels.peaks import highest
 from vitruvian.kernels.votes import centroid, collect, support
 
 _FLOOR = 1e-3
+"""Probability below which a cell has no say; most cells of a view are below it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
