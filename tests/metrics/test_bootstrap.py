@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from jaxtyping import TypeCheckError
 
 from vitruvian.core.errors import InputError
 from vitruvian.metrics.bootstrap import interval, paired_interval
@@ -36,5 +37,5 @@ def test_a_pair_that_always_differs_alike_has_no_width():
     first = np.stack([hits, np.full(200, 10.0)], 1)
     found = paired_interval(first, first + np.array([1, 0]), np.random.default_rng(0))
     assert (found.value, found.low, found.high) == pytest.approx((0.1, 0.1, 0.1))
-    with pytest.raises(InputError, match="same people"):
+    with pytest.raises((InputError, TypeCheckError)):
         paired_interval(first, first[1:], rng)

@@ -1,7 +1,7 @@
 """One file per label format; ``open_dataset("coco:people.json")`` finds the file by its name."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from vitruvian.core.errors import ConfigError
 from vitruvian.core.lookup import find, names
@@ -9,6 +9,7 @@ from vitruvian.core.sample import Sample
 from vitruvian.core.skeleton import Skeleton
 
 
+@runtime_checkable
 class Dataset(Protocol):
     """Pictures with what is known about their people; no pixels are held."""
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float64, Real
 
 from vitruvian.core.errors import InputError
 
@@ -28,8 +28,8 @@ class Interval:
 
 
 def interval(
-    correct: Float[np.ndarray, " P"],
-    counted: Float[np.ndarray, " P"],
+    correct: Real[np.ndarray, " P"],
+    counted: Real[np.ndarray, " P"],
     rng: np.random.Generator,
     *,
     level: float = 0.95,
@@ -55,8 +55,8 @@ def interval(
 
 
 def paired_interval(
-    first: Float[np.ndarray, "P 2"],
-    second: Float[np.ndarray, "P 2"],
+    first: Real[np.ndarray, "P 2"],
+    second: Real[np.ndarray, "P 2"],
     rng: np.random.Generator,
     *,
     level: float = 0.95,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 
 from vitruvian.core.sample import Sample
 from vitruvian.core.types import Boxes
@@ -77,15 +77,25 @@ def recalled(
         found: Boxes of the same picture; their scores play no part.
         overlap: Least intersection over union.
     """
-    pairs = iou(truth, found.xyxy)
-    hit = np.zeros(len(truth), bool)
-    for _ in range(min(pairs.shape)):
-        person, box = np.unravel_index(int(pairs.argmax()), pairs.shape)
-        if pairs[person, box] < overlap:
+    return best_pairs(iou(truth, found.xyxy), overlap) >= 0
+
+
+def best_pairs(likeness: Float[np.ndarray, "N M"], least: float) -> Int64[np.ndarray, " N"]:
+    """Column paired with each row, -1 for none: the most alike first, each used once.
+
+    Args:
+        likeness: Any measure of how well a row and a column go together.
+        least: Smallest likeness of a pair.
+    """
+    left = likeness.astype(np.float64)
+    paired = np.full(len(left), -1, np.int64)
+    for _ in range(min(left.shape)):
+        row, column = np.unravel_index(int(left.argmax()), left.shape)
+        if left[row, column] < least:
             break
-        hit[person] = True
-        pairs[person], pairs[:, box] = -1, -1
-    return hit
+        paired[row] = column
+        left[row], left[:, column] = -np.inf, -np.inf
+    return paired
 
 
 def size_of(boxes: Float[np.ndarray, "N 4"]) -> list[str]:

@@ -117,7 +117,7 @@ def auc(distance: Float[np.ndarray, "P K"], *, limit: float = 0.5, step: float =
 
 
 def curve(
-    distance: Float[np.ndarray, "P K"], alphas: Float[np.ndarray, " A"]
+    distance: Float[np.ndarray, "*rest"], alphas: Float[np.ndarray, " A"]
 ) -> Float64[np.ndarray, " A"]:
     """Pooled PCK at each threshold, inclusive, of :func:`normalised_distance`."""
     counted = np.sort(distance[~np.isnan(distance)])
