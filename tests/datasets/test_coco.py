@@ -11,7 +11,7 @@ import pytest
 from vitruvian.core.errors import ConfigError, InputError, UnknownName
 from vitruvian.core.skeleton import skeleton
 from vitruvian.datasets import open_dataset
-from vitruvian.datasets.coco import coco_keypoints
+from vitruvian.datasets.coco import coco_boxes, coco_keypoints
 
 HAND = {"id": 1, "name": "hand", "keypoints": ["palm", "left_tip", "right_tip"]}
 HAND["skeleton"] = [[1, 2], [1, 3]]
@@ -199,3 +199,26 @@ def test_a_file_of_coco_size_opens_in_seconds(tmp_path):
     seconds = time.process_time() - start
     assert len(table.ids) == 150_000
     assert seconds < 15, "the goal is 3 s on a free core; this bound only catches a collapse"
+
+
+def test_boxes_of_a_results_file_come_by_image_and_best_first(tmp_path):
+    file = tmp_path / "boxes.json"
+    rows = [(3, 0.1), (9, 0.5), (3, 0.7)]
+    rows = [
+        {"image_id": i, "category_id": 1, "bbox": [1, 2, 3, 4], "score": score} for i, score in rows
+    ]
+    file.write_text(json.dumps([*rows, rows[0] | {"category_id": 2}]))
+    found = coco_boxes(file)
+    assert {i: boxes.scores.tolist() for i, boxes in found.items()} == {
+        3: pytest.approx([0.7, 0.1]),
+        9: [0.5],
+    }
+    assert found[9].xyxy.tolist() == [[1, 2, 4, 6]]
+    file.write_text("[]")
+    assert coco_boxes(file) == {}
+    file.write_text('[{"image_id": 1, "bbox": [0, 0, 1, 1]}]')
+    with pytest.raises(InputError, match=r"results\[0\].* has no 'score'"):
+        coco_boxes(file)
+    file.write_text('{"images": []}')
+    with pytest.raises(InputError, match="expected COCO results"):
+        coco_boxes(file)

@@ -4,12 +4,10 @@
 of the data set it came from) and ``fully_annotated`` (false: unlabelled people may be in it).
 """
 
-import gc
-import json
 import logging
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,16 @@ import numpy as np
 
 from vitruvian.core.errors import InputError
 from vitruvian.core.skeleton import Skeleton, skeleton, skeleton_names
-from vitruvian.datasets.table import BOX_TO_AREA, Columns, Table, offsets, parse_where, require
+from vitruvian.core.types import Boxes
+from vitruvian.datasets.table import (
+    BOX_TO_AREA,
+    Columns,
+    Table,
+    offsets,
+    parse_where,
+    read_json,
+    require,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +55,7 @@ def coco_keypoints(
     Raises:
         InputError: The file is missing, truncated or not COCO keypoints; names record and field.
     """
-    file = require(Path(annotations), "annotation file")
+    file = Path(annotations)
     data = _load(file)
     bones = skeleton or _skeleton(data, file)
     wanted = _category_ids(data, bones)
@@ -74,6 +81,33 @@ def coco_keypoints(
     )
 
 
+def coco_boxes(file: Path | str, *, category: int = 1) -> dict[int, Boxes]:
+    """Person boxes of a COCO results file by image id, best first.
+
+    Args:
+        file: JSON list of objects with ``image_id``, ``category_id``, ``bbox`` and ``score``.
+        category: Rows of other categories are left out.
+
+    Raises:
+        InputError: The file is missing, truncated or something else; names record and field.
+    """
+    path = require(Path(file), "file of boxes")
+    rows = read_json(path)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise InputError(f"{path}: expected COCO results, a list of objects")
+    rows = [row for row in rows if row.get("category_id", category) == category]
+    column = Columns(path, "results", rows)
+    image_ids, scores = column.numbers("image_id", np.int64), column.numbers("score", np.float32)
+    xyxy = _xyxy(column)
+    order = np.lexsort((-scores, image_ids))
+    found, first = np.unique(image_ids[order], return_index=True)
+    groups = zip(found.tolist(), pairwise([*first, len(order)]), strict=True)
+    return {
+        image_id: Boxes(xyxy=xyxy[order[a:b]], scores=scores[order[a:b]])
+        for image_id, (a, b) in groups
+    }
+
+
 def _people_columns(file: Path, people: list[dict[str, Any]], count: int) -> dict[str, np.ndarray]:
     column = Columns(file, "annotations", people)
     points = column.numbers("keypoints", np.float32, width=3 * count).reshape(-1, count, 3)
@@ -83,59 +117,46 @@ def _people_columns(file: Path, people: list[dict[str, Any]], count: int) -> dic
         "keypoints",
         "numbers must be finite and visibility flags 0, 1 or 2",
     )
+    boxes = _xyxy(column)
+    return {
+        "xy": np.where(flag[:, :, None] > 0, points[:, :, :2], np.float32(np.nan)),
+        "visible": np.ceil(flag).astype(np.uint8),
+        "boxes": boxes,
+        "area": _areas(column, people, boxes),
+        "crowd": np.array([bool(a.get("iscrowd", 0)) for a in people], bool),
+        "ids": column.numbers("id", np.int64),
+    }
+
+
+def _xyxy(column: Columns) -> np.ndarray:
     box = column.numbers("bbox", np.float32, width=4)
     column.check(
         np.isfinite(box).all(1) & (box[:, 2:] >= 0).all(1),
         "bbox",
         "must be [x, y, w, h], no side negative",
     )
-    return {
-        "xy": np.where(flag[:, :, None] > 0, points[:, :, :2], np.float32(np.nan)),
-        "visible": np.ceil(flag).astype(np.uint8),
-        "boxes": np.concatenate([box[:, :2], box[:, :2] + box[:, 2:]], 1),
-        "area": _areas(column, people, box),
-        "crowd": np.array([bool(a.get("iscrowd", 0)) for a in people], bool),
-        "ids": column.numbers("id", np.int64),
-    }
+    return np.concatenate([box[:, :2], box[:, :2] + box[:, 2:]], 1)
 
 
-def _areas(column: Columns, people: list[dict[str, Any]], box: np.ndarray) -> np.ndarray:
+def _areas(column: Columns, people: list[dict[str, Any]], boxes: np.ndarray) -> np.ndarray:
     missing = sum("area" not in a for a in people)
     if not missing:
         return column.numbers("area", np.float32)
     lacking = f"{missing} of {len(people)} annotations have no area"
     _log.warning("%s: %s; taking %g of the box", column.file, lacking, BOX_TO_AREA)
-    derived = BOX_TO_AREA * box[:, 2] * box[:, 3]
+    derived = BOX_TO_AREA * (boxes[:, 2:] - boxes[:, :2]).prod(1)
     given = [a.get("area", d) for a, d in zip(people, derived, strict=True)]
     return np.array(given, np.float32)
 
 
 def _load(file: Path) -> dict[str, Any]:
-    try:
-        with _no_collector():
-            data = json.loads(_POLYGONS.sub(b'"segmentation":0', file.read_bytes()))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{file}: not readable as JSON ({error}); is the download complete?"
-        ) from error
+    data = read_json(file, skip=_POLYGONS, instead=b'"segmentation":0')
     if not isinstance(data, dict) or not isinstance(data.get("images"), list):
         raise InputError(f"{file}: no 'images' list; expected COCO keypoints annotations")
     for kind in ("images", "annotations", "categories"):
         if not all(isinstance(r, dict) for r in data.get(kind, ())):
             raise InputError(f"{file}: {kind!r} must be a list of objects")
     return data
-
-
-@contextmanager
-def _no_collector() -> Iterator[None]:
-    """Parsing makes millions of objects and no cycles; the collector would double the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _skeleton(data: dict[str, Any], file: Path) -> Skeleton:

@@ -1,18 +1,22 @@
 """Table: the labels of a whole data set in a few arrays; what every reader returns."""
 
+import gc
+import json
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt8
 
 from vitruvian.core.errors import ConfigError, InputError
 from vitruvian.core.sample import Sample
 from vitruvian.core.skeleton import Skeleton
+from vitruvian.image.read import read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,16 +194,13 @@ def parse_where(argument: str, *, splits: tuple[str, ...] = ()) -> Where:
 
 
 def picture_size(file: Path) -> tuple[int, int]:
-    """(H, W) in pixels of a picture as :mod:`vitruvian.image` reads it.
+    """(H, W) of a picture in pixels, its orientation applied.
 
     Raises:
         InputError: The file is missing or no picture.
     """
-    data = np.fromfile(require(file, "picture"), np.uint8)
-    pixels = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
-    if pixels is None:
-        raise InputError(f"{str(file)!r} is not a picture that can be read")
-    return int(pixels.shape[0]), int(pixels.shape[1])
+    height, width = read(require(file, "picture")).shape[:2]
+    return height, width
 
 
 def require(path: Path, what: str) -> Path:
@@ -211,6 +212,36 @@ def require(path: Path, what: str) -> Path:
     if not path.is_file():
         raise InputError(f"no {what} at {str(path)!r}; give the path of an existing file")
     return path
+
+
+def read_json(file: Path, *, skip: re.Pattern[bytes] | None = None, instead: bytes = b"") -> Any:
+    """Content of a JSON file; what ``skip`` matches is replaced before it is parsed.
+
+    Raises:
+        InputError: The file is missing, truncated or no JSON.
+    """
+    try:
+        text = require(file, "annotation file").read_bytes()
+        with _no_collector():
+            return json.loads(skip.sub(instead, text) if skip else text)
+    except InputError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"{file}: not readable as JSON ({error}); is the download complete?"
+        ) from error
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Parsing makes millions of objects and no cycles; the collector would double the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class Columns:
