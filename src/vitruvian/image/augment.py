@@ -37,10 +37,6 @@ class Augment:
     blur: float = 0.0
 
 
-STILL = Augment(flip=0, scale=0, rotation=0, rotation_prob=0)
-"""No augmentation: the view that a test would take."""
-
-
 def random_view(
     box: Float32[np.ndarray, " 4"],
     xy: Float32[np.ndarray, "K 2"],

@@ -7,6 +7,8 @@ al. 2016) learn from little data; a space-to-depth stem (Shi et al. 2016 in reve
 at full resolution.
 """
 
+from itertools import pairwise
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 

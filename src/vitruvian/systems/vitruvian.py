@@ -90,10 +90,10 @@ def vitruvian_person_s() -> System:
             warmup=200,
             clip_norm=10.0,
             ema=0.998,
-            loss="centre=centre_focal*1,box=box_giou*2",
+            loss="centre=quality_focal*2,box=box_giou*2",
             weights={"coco": 0.25, "lsp": 0.05, "lspet": 0.2, "background": 0.1, "synthetic": 0.4},
             augment=Augment(
-                scale=0, rotation=0, rotation_prob=0, colour=0.6, blur=0.1, occlude=0.1
+                scale=0.0, rotation=0.0, rotation_prob=0.0, colour=0.6, blur=0.1, occlude=0.1
             ),
         ),
         paper="ours",

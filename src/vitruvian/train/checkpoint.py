@@ -55,8 +55,26 @@ def load_state(
         index, _, name = key.partition(".")
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    _lay_out_like_parameters(optimizer)
     torch.set_rng_state(tensors["rng"].to(torch.uint8).cpu())
     return int(meta["step"])
+
+
+def _lay_out_like_parameters(optimizer: torch.optim.Optimizer) -> None:
+    """Files hold contiguous tensors; fused optimisers walk moments and parameters in step."""
+    for parameter, state in optimizer.state.items():
+        for key, value in state.items():
+            if value.shape == parameter.shape:
+                state[key] = torch.empty_like(parameter).copy_(value)
+
+
+def provenance_of(path: Path) -> dict[str, Any]:
+    """How weights by the training loop came about; empty for anybody else's file."""
+    try:
+        meta = read_tensors(path)[1]
+    except WeightsError:
+        return {}
+    return {**meta.get("provenance", {}), "system": meta.get("system")} if meta else {}
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:

@@ -3,9 +3,9 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
@@ -16,12 +16,15 @@ from torch import Tensor, nn
 from vitruvian.core.config import to_json
 from vitruvian.core.errors import ConfigError, VitruvianError
 from vitruvian.core.lookup import find
+from vitruvian.datasets import Dataset
+from vitruvian.nets import convert
 from vitruvian.systems.spec import Recipe, System
 from vitruvian.train import losses
 from vitruvian.train.checkpoint import load_state, save_state, write_tensors
 from vitruvian.train.device import Device, Normalised
-from vitruvian.train.feed import Batch, Feed
+from vitruvian.train.feed import Batch, Feed, People, Source
 from vitruvian.train.optim import Average, clip_gradients, learning_rate, make_optimizer, set_rate
+from vitruvian.train.scenes import Scenes
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +45,7 @@ class Run:
         log_every: Optimiser steps between log lines.
         save_every: Optimiser steps between checkpoints; an epoch's end always saves.
         validate_every: Epochs between validations.
+        provenance: Command and data, kept with the weights.
     """
 
     out: Path
@@ -51,10 +55,11 @@ class Run:
     log_every: int = 20
     save_every: int = 200
     validate_every: int = 1
+    provenance: Mapping[str, object] = field(default_factory=dict)
 
 
 Validate = Callable[[nn.Module], dict[str, float]]
-"""Scores of a network (ours to maximise: ``score``); runs the predictor that users get."""
+"""Scores of a network in evaluation mode; ``score`` is the one to maximise (see validate.py)."""
 
 Progress = Callable[[dict[str, float]], None]
 """Told the record of every logged step."""
@@ -85,7 +90,7 @@ def train(
         validate: Called every ``run.validate_every`` epochs; the best score is kept as
             ``best.safetensors``.
         progress: Called with every log record.
-        start: Weights to start from instead of the recipe's initialisation.
+        start: Weights to start from: of this network, or of its backbone (see nets/convert.py).
 
     Raises:
         NonFiniteLossError: The run diverged; ``out/bad_batch.npz`` holds the batch.
@@ -95,7 +100,7 @@ def train(
     run.out.mkdir(parents=True, exist_ok=True)
     net = build(system)
     if start is not None:
-        net.load_state_dict(start)
+        _log.info("start: %s", convert.start(net, start))
     model = Normalised(net, system.input).to(device.name, memory_format=torch.channels_last).train()
     optimizer = make_optimizer(net, recipe)
     average = Average(net, recipe.ema) if recipe.ema else None
@@ -140,14 +145,15 @@ def _epochs(
             if step % run.save_every == 0 or step % per_epoch == 0:
                 save_state(run.out / "last.safetensors", model.net, optimizer, average, step)
         if validate and (epoch + 1) % run.validate_every == 0:
-            scores = validate(Normalised(_averaged(model.net, average), system.input).eval())
+            scores = validate(_averaged(model.net, average).eval())
+            model.train()
             _write({"step": step, **scores}, log, board, progress)
             if scores["score"] > best:
                 best = scores["score"]
                 save_weights(
-                    run.out / "best.safetensors", _averaged(model.net, average), system, step
+                    run.out / "best.safetensors", _averaged(model.net, average), system, run
                 )
-    save_weights(run.out / "final.safetensors", _averaged(model.net, average), system, step)
+    save_weights(run.out / "final.safetensors", _averaged(model.net, average), system, run)
 
 
 def _step(
@@ -227,9 +233,23 @@ def names_of_losses() -> list[str]:
     return sorted(n for n, f in own.items() if f.__module__ == losses.__name__)
 
 
-def save_weights(path: Path, net: nn.Module, system: System) -> None:
-    """Weights alone, with the resolved system in the file's metadata."""
-    write_tensors(path, dict(net.state_dict()), {"system": to_json(system)})
+def save_weights(path: Path, net: nn.Module, system: System, run: Run) -> None:
+    """Weights alone; the resolved system and the run's provenance are in the file's metadata."""
+    meta = {"system": to_json(system), "provenance": dict(run.provenance)}
+    write_tensors(path, dict(net.state_dict()), meta)
+
+
+def source_of(system: System, datasets: Sequence[Dataset]) -> Source:
+    """What a system of this task draws from: people for pose networks, scenes for detectors.
+
+    Raises:
+        ConfigError: There is no such source yet.
+    """
+    if system.task == "topdown":
+        return People(datasets, system)
+    if system.task == "detector":
+        return Scenes(datasets, system)
+    raise ConfigError(f"training {system.task} systems such as {system.name!r} is not there yet")
 
 
 def _averaged(net: nn.Module, average: Average | None) -> nn.Module:

@@ -1,0 +1,55 @@
+"""Write a trained network as one ONNX file that carries everything inference needs."""
+
+import argparse
+import json
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's arguments."""
+    parser.add_argument("system", help="the system that the weights are of")
+    parser.add_argument(
+        "weights", type=Path, help="weights of a training run (.safetensors) or of `convert`"
+    )
+    parser.add_argument("-o", "--out", required=True, type=Path, help="the .onnx file")
+    parser.add_argument(
+        "--set",
+        dest="changes",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a setting of the page, e.g. input.size=256,192",
+    )
+    parser.add_argument("--f32", action="store_true", help="store weights in float32, not float16")
+    parser.add_argument(
+        "--provenance", type=Path, help="JSON to add to what the weights say of their training"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export and compare with torch; nothing is written when they disagree."""
+    from vitruvian import __version__
+    from vitruvian.core.config import override
+    from vitruvian.core.errors import MissingExtra
+    from vitruvian.core.lookup import find
+
+    try:
+        from vitruvian.train.export import export_onnx
+    except ModuleNotFoundError as error:
+        raise MissingExtra(str(error.name), "train", "vitruvian export") from error
+    from vitruvian.nets import convert
+    from vitruvian.systems.metadata import Metadata
+    from vitruvian.train.checkpoint import provenance_of
+    from vitruvian.train.loop import build
+
+    system = override(find("vitruvian.systems", args.system)(), args.changes)
+    net = build(system)
+    convert.load(net, convert.read(args.weights))
+    training = provenance_of(args.weights)
+    if args.provenance:
+        training |= json.loads(args.provenance.read_text(encoding="utf-8"))
+    metadata = Metadata.of(system, training=training, version=__version__)
+    parity = export_onnx(net, system, args.out, metadata=metadata, half=not args.f32)
+    size = args.out.stat().st_size / 1e6
+    print(f"{args.out}: {size:.1f} MB; {parity.runtime} differs from torch by {parity.worst:.1e}")
+    return 0

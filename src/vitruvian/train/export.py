@@ -1,0 +1,149 @@
+"""Export: one ONNX file with everything inference needs, compared with torch before it is kept.
+
+The graph takes RGB views, B H W 3 uint8 with any B, normalises them itself and gives one float32
+output per field of the last stage. Weights are stored in float16 unless asked otherwise; arithmetic
+stays in the runtime's precision.
+"""
+
+import json
+import logging
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+from vitruvian.core.errors import WeightsError
+from vitruvian.runtime.backends import open_network
+from vitruvian.systems.metadata import KEY, Metadata
+from vitruvian.systems.spec import System
+from vitruvian.train.device import Normalised
+
+OPSET = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parity:
+    """How far an exported network is from the torch network it came from.
+
+    Attributes:
+        runtime: What ran the exported file.
+        difference: Field name -> largest difference over the field's largest magnitude.
+    """
+
+    runtime: str
+    difference: Mapping[str, float]
+
+    @property
+    def worst(self) -> float:
+        """Largest relative difference of any field."""
+        return max(self.difference.values())
+
+
+def export_onnx(
+    net: nn.Module,
+    system: System,
+    path: Path,
+    *,
+    metadata: Metadata,
+    half: bool = True,
+    tolerance: float = 5e-3,
+) -> Parity:
+    """Write the file, run it for batches of 1 and 3, compare with torch.
+
+    Args:
+        net: The network with its weights.
+        system: What it is.
+        path: Where to write; replaced only when the file agrees with torch.
+        metadata: Stored in the file.
+        half: Store weights in float16 (half the size; ``tolerance`` is met with them).
+        tolerance: Largest accepted relative difference.
+
+    Raises:
+        WeightsError: The exported network disagrees with torch.
+    """
+    model = Normalised(net, system.input).eval()
+    names = [field.name for field in system.codec.fields]
+    proto = _to_onnx(model, system.input.size, names)
+    if half:
+        _store_half(proto)
+    entry = proto.metadata_props.add()
+    entry.key, entry.value = KEY, json.dumps(metadata.to_json())
+    data = proto.SerializeToString()
+    parity = compare(model, data, system.input.size)
+    if parity.worst > tolerance:
+        raise WeightsError(
+            f"the exported {system.name} differs from torch by {parity.worst:.2g} of its outputs' "
+            f"scale in {parity.runtime} (accepted: {tolerance:g}); nothing was written"
+        )
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(data)
+    part.replace(path)
+    return parity
+
+
+def compare(model: nn.Module, data: bytes, size: tuple[int, int]) -> Parity:
+    """Largest relative difference of an ONNX file from a torch model on random views."""
+    network = open_network(data, precision="f32")
+    rng, worst = np.random.default_rng(0), {}
+    for batch in (1, 3):
+        views = rng.integers(0, 256, (batch, *size, 3), dtype=np.uint8)
+        with torch.inference_mode():
+            truth = {name: out.numpy() for name, out in model(torch.from_numpy(views)).items()}
+        for name, ours in network(views).items():
+            scale = max(float(np.abs(truth[name]).max()), 1e-12)
+            gap = float(np.abs(ours - truth[name]).max()) / scale
+            worst[name] = max(worst.get(name, 0.0), gap)
+    return Parity(runtime=network.name, difference=worst)
+
+
+class _Listed(nn.Module):
+    """Fields in the order of their names' list, as the exporter wants outputs."""
+
+    def __init__(self, model: nn.Module, names: list[str]) -> None:
+        super().__init__()
+        self.model, self.names = model, names
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        fields = self.model(image)
+        return tuple(fields[name] for name in self.names)
+
+
+def _to_onnx(model: nn.Module, size: tuple[int, int], names: list[str]) -> onnx.ModelProto:
+    views = torch.zeros((2, *size, 3), dtype=torch.uint8)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter's own internals
+        program = torch.onnx.export(
+            _Listed(model, names).eval(),
+            (views,),
+            input_names=["image"],
+            output_names=names,
+            dynamic_shapes={"image": {0: torch.export.Dim("batch", min=1, max=1024)}},
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    proto: onnx.ModelProto = program.model_proto
+    return proto
+
+
+def _store_half(proto: onnx.ModelProto) -> None:
+    """Keep large weights in float16, each followed by a cast that runtimes fold away."""
+    casts = []
+    for tensor in proto.graph.initializer:
+        if tensor.data_type != onnx.TensorProto.FLOAT or np.prod(tensor.dims) < 256:
+            continue
+        name, value = tensor.name, numpy_helper.to_array(tensor).astype(np.float16)
+        tensor.CopyFrom(numpy_helper.from_array(value, f"{name}.half"))
+        casts.append(
+            onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT)
+        )
+    nodes = [*casts, *proto.graph.node]
+    del proto.graph.node[:]
+    proto.graph.node.extend(nodes)
