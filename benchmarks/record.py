@@ -21,8 +21,7 @@ def keep(path: Path, result: dict[str, object]) -> None:
     dirty = "+" if _git("status", "-s", "src") else ""
     record = {
         "command": " ".join(["python", *sys.argv]),
-        "commit": _git("rev-parse", "--short", "HEAD")
-        + ("+" if _git("status", "-s", "src") else ""),
+        "commit": _git("rev-parse", "--short", "HEAD") + dirty,
         "machine": {"processor": _processor(), "cores": os.cpu_count(), "load": os.getloadavg()},
         "versions": {
             "python": platform.python_version(),
