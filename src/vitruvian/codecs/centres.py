@@ -92,7 +92,7 @@ class Centres:
         ]
 
     def _decode_one(
-        self, logit: np.ndarray, log_sides: np.ndarray, pixels: list[np.ndarray]
+        self, logit: np.ndarray, log_sides: np.ndarray, pixels: tuple[np.ndarray, ...]
     ) -> Boxes:
         rows, columns = local_maxima(logit, float(np.log(self.threshold / (1 - self.threshold))))
         best = np.argsort(-logit[rows, columns], kind="stable")[: self.most]

@@ -5,7 +5,7 @@ Pixel centres are integers; points are (x, y); sizes are (height, width); boxes 
 images are RGB uint8 H W 3 in [0, 255]. An absent keypoint is NaN in memory, never (0, 0).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,9 @@ from jaxtyping import Float32, UInt8
 
 Image = UInt8[np.ndarray, "H W 3"]
 """RGB picture, H W 3, uint8 in [0, 255]."""
+
+Images = Sequence[UInt8[np.ndarray, "_ _ 3"]]
+"""RGB pictures, each of its own size."""
 
 FieldMap = Float32[np.ndarray, "B C h w"]
 """One network output for a batch of views, in cells."""

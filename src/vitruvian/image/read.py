@@ -11,7 +11,7 @@ import os
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -20,6 +20,28 @@ from vitruvian.core.types import Image
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
+
+
+@runtime_checkable
+class PilImage(Protocol):
+    """A ``PIL.Image.Image``, named without importing Pillow."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(W, H) in pixels."""
+        ...
+
+    def copy(self) -> "PilImage":
+        """Another one like it."""
+        ...
+
+    def getexif(self) -> object:
+        """Its EXIF data."""
+        ...
+
+
+Source = str | os.PathLike[str] | bytes | np.ndarray | PilImage
+"""A path, the bytes of a file, an RGB array H W 3 uint8, or a PIL picture."""
 
 MAX_PIXELS = 200_000_000
 """Default limit on width x height: the largest phone cameras pass, decompression bombs do not."""
@@ -54,7 +76,7 @@ def read(source: str | os.PathLike[str] | bytes, *, max_pixels: int = MAX_PIXELS
 
 
 def as_image(source: object, *, max_pixels: int = MAX_PIXELS) -> Image:
-    """RGB from a path, bytes, a PIL picture, or an array that is already H W 3 uint8 RGB.
+    """RGB from whatever holds a picture.
 
     Raises:
         InputError: It is something else, or :func:`read` cannot read it.
@@ -63,10 +85,10 @@ def as_image(source: object, *, max_pixels: int = MAX_PIXELS) -> Image:
         return read(source, max_pixels=max_pixels)
     if isinstance(source, np.ndarray):
         return _checked(source)
-    if hasattr(source, "getexif") and hasattr(source, "convert"):
-        _check_size(source.size, "PIL picture", max_pixels)  # type: ignore[attr-defined]
+    if isinstance(source, PilImage):
+        _check_size(source.size, "PIL picture", max_pixels)
         try:
-            return _pixels(source.copy())  # type: ignore[attr-defined]
+            return _pixels(source.copy())  # type: ignore[arg-type]
         except Exception as error:
             raise InputError(f"cannot decode PIL picture: {error}") from error
     raise InputError(

@@ -10,7 +10,7 @@ from vitruvian.core.types import Image
 from vitruvian.core.view import View
 
 
-def warp(image: Image, view: View) -> Image:
+def warp(image: Image, view: View) -> UInt8[np.ndarray, "h w 3"]:
     """The picture as the view shows it, bilinear; black where the view leaves the picture.
 
     A view that shows the picture at less than half its size is warped from a copy that was
@@ -23,8 +23,8 @@ def warp(image: Image, view: View) -> Image:
 
 
 def warp_batch(
-    image: Image, views: Sequence[View], out: UInt8[np.ndarray, "B H W 3"] | None = None
-) -> UInt8[np.ndarray, "B H W 3"]:
+    image: Image, views: Sequence[View], out: UInt8[np.ndarray, "B Hv Wv 3"] | None = None
+) -> UInt8[np.ndarray, "B Hv Wv 3"]:
     """One picture through B views of the same size.
 
     Args:
@@ -39,7 +39,7 @@ def warp_batch(
     return out
 
 
-def _warp_into(image: Image, view: View, out: Image) -> None:
+def _warp_into(image: Image, view: View, out: UInt8[np.ndarray, "h w 3"]) -> None:
     region = _region(image, view)
     if region is None:
         out[:] = 0
@@ -56,13 +56,13 @@ def _warp_into(image: Image, view: View, out: Image) -> None:
     cv2.warpAffine(patch, matrix, size, dst=out, flags=cv2.INTER_LINEAR, borderValue=(0, 0, 0))
 
 
-def _halved(patch: Image) -> Image:
+def _halved(patch: np.ndarray) -> np.ndarray:
     height, width = patch.shape[0] // 2, patch.shape[1] // 2
     even = patch[: height * 2, : width * 2]
     return cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def _region(image: Image, view: View) -> tuple[Image, np.ndarray] | None:
+def _region(image: Image, view: View) -> tuple[np.ndarray, np.ndarray] | None:
     """The part of the picture that the view can see and its corner (x, y); None for nothing.
 
     Two pixels of the view are added all around: one for the bilinear neighbour, one for what the

@@ -12,7 +12,8 @@ def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     )
     shared = np.clip(high - low, 0, None).prod(-1)
     union = _area(a)[:, None] + _area(b)[None] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    ratio: np.ndarray = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return ratio
 
 
 def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:

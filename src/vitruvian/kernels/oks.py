@@ -20,5 +20,5 @@ def oks(a: np.ndarray, b: np.ndarray, area: np.ndarray, sigmas: np.ndarray) -> n
     spread = np.maximum(np.asarray(area, np.float64), np.spacing(1))
     spread = np.broadcast_to(spread, squared.shape[:2])
     similar = np.exp(-np.where(counted, squared, 0) / (2 * spread[..., None] * variance))
-    total: np.ndarray = (similar * counted).sum(-1)
-    return total / np.maximum(counted.sum(-1), 1)
+    mean: np.ndarray = (similar * counted).sum(-1) / np.maximum(counted.sum(-1), 1)
+    return mean

@@ -1,4 +1,4 @@
-"""Suppression of poses that are too similar to a better one (Papandreou et al. 2017, section 3.3)."""
+"""Suppression of poses too similar to a better one (Papandreou et al. 2017, section 3.3)."""
 
 import numpy as np
 

@@ -1,0 +1,119 @@
+"""load: names and files to a predictor."""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from vitruvian.core.errors import ConfigError, UnknownName, WeightsError
+from vitruvian.core.lookup import names
+from vitruvian.image.read import MAX_PIXELS
+from vitruvian.runtime.backends import Precision
+from vitruvian.runtime.detect import Detector
+from vitruvian.runtime.model import Model, load_model, read_model_file
+from vitruvian.runtime.predictor import Predictor
+from vitruvian.runtime.stopwatch import Stopwatch
+from vitruvian.runtime.topdown import TopDown
+from vitruvian.runtime.weights import bundled, bundled_model
+
+_DEFAULTS = {"topdown": "pose", "detector": "detector"}
+"""Bundled model that ``"default"`` stands for."""
+
+
+def load(
+    model: str | os.PathLike[str] = "default",
+    *,
+    detector: str | os.PathLike[str] | None = "default",
+    weights: str | os.PathLike[str] | None = None,
+    device: str = "cpu",
+    backend: str = "openvino",
+    threads: int = 0,
+    precision: Precision = "auto",
+    flip: bool | None = None,
+    conf: float | None = None,
+    kpt_thr: float = 0.0,
+    max_people: int = 0,
+    batch: int = 32,
+    max_pixels: int = MAX_PIXELS,
+) -> Predictor:
+    """A predictor, ready to run.
+
+    Args:
+        model: ``"default"``, a bundled model, an ``.onnx`` file that this package exported, or the
+            name of the system that ``weights`` are of.
+        detector: The same for the person detector; None for a predictor that is given boxes.
+        weights: The ``.onnx`` file of ``model``.
+        device: ``cpu``, or another device that the backend finds.
+        backend: ``openvino`` or ``onnxruntime``.
+        threads: Processor threads; 0 leaves it to the backend.
+        precision: ``auto`` or ``f32``.
+        flip: Average with the mirrored views; None does what the model was tested with.
+        conf: People whose boxes score lower are dropped; None does what the detector recommends.
+        kpt_thr: Keypoints that score lower count as not found: NaN.
+        max_people: Most people of one picture, by box score; 0 keeps all.
+        batch: Most views of one network call.
+        max_pixels: Larger pictures are refused before they are decoded.
+
+    Raises:
+        UnknownName: No model answers to the name.
+        WeightsError: The model is missing, foreign, corrupt or not the one that was shipped.
+        ConfigError: The backend or device does not exist.
+        MissingExtra: The backend is not installed.
+    """
+    if not 0 <= kpt_thr <= 1 or not 0 <= (conf or 0) <= 1 or batch < 1 or max_people < 0:
+        raise ConfigError(
+            f"conf {conf}, kpt_thr {kpt_thr}, batch {batch}, max_people {max_people}; "
+            "thresholds lie in [0, 1], a batch is at least 1, max_people at least 0"
+        )
+    opened = partial(
+        load_model, backend=backend, device=device, threads=threads, precision=precision
+    )
+    watch = Stopwatch()
+    people = None
+    if detector is not None:
+        finder = _model(detector, None, "detector", opened)
+        people = Detector(model=finder, conf=conf, max_people=max_people, watch=watch)
+    pose = TopDown(
+        model=_model(model, weights, "topdown", opened),
+        flip=flip,
+        kpt_thr=kpt_thr,
+        batch=batch,
+        watch=watch,
+    )
+    return Predictor(pose=pose, detector=people, max_pixels=max_pixels, watch=watch)
+
+
+def _model(
+    name: str | os.PathLike[str],
+    weights: str | os.PathLike[str] | None,
+    task: str,
+    opened: Callable[[bytes, str], Model],
+) -> Model:
+    data, where = _bytes(os.fspath(name), weights, task)
+    model = opened(data, where)
+    if model.metadata.task != task:
+        raise WeightsError(
+            f"{where} is a {model.metadata.task} model ({model.metadata.name!r}); "
+            f"a {task} model is needed here"
+        )
+    if weights is not None and name not in ("default", model.metadata.name):
+        raise WeightsError(f"{where} holds {model.metadata.name!r}, not {str(name)!r}")
+    return model
+
+
+def _bytes(name: str, weights: str | os.PathLike[str] | None, task: str) -> tuple[bytes, str]:
+    """The ONNX file, and what to call it."""
+    if weights is not None or name.endswith(".onnx"):
+        path = Path(name if weights is None else weights)
+        return read_model_file(path), str(path)
+    if name == "default":
+        return bundled_model(_DEFAULTS[task]), f"bundled model {_DEFAULTS[task]!r}"
+    if name in bundled():
+        return bundled_model(name), f"bundled model {name!r}"
+    systems = names("vitruvian.systems")
+    if name in systems:
+        raise WeightsError(
+            f"no weights of {name!r} ship with the package; train or convert it, "
+            f"`vitruvian export` it, and give the file: weights='{name}.onnx'"
+        )
+    raise UnknownName("model", name, ["default", *bundled(), *systems])

@@ -1,0 +1,124 @@
+import hashlib
+import json
+import shutil
+
+import pytest
+
+from tests.painted import pose_model
+from vitruvian.core.errors import ConfigError, UnknownName, WeightsError
+from vitruvian.runtime import load as loading
+from vitruvian.runtime.load import load
+from vitruvian.runtime.weights import FOLDER, bundled, bundled_model
+
+
+@pytest.fixture
+def shipped(models, tmp_path):
+    """A folder of bundled models."""
+    index = {}
+    for name in ("pose", "detector"):
+        shutil.copy(models / f"{name}.onnx", tmp_path)
+        data = (tmp_path / f"{name}.onnx").read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        index[name] = {"file": f"{name}.onnx", "sha256": digest, "bytes": len(data)}
+    (tmp_path / "models.json").write_text(json.dumps(index))
+    return tmp_path
+
+
+def test_bundled_models_are_listed_and_checked(shipped):
+    assert sorted(bundled(shipped)) == ["detector", "pose"]
+    assert bundled_model("pose", shipped) == (shipped / "pose.onnx").read_bytes()
+
+
+def test_a_changed_byte_is_found(shipped):
+    data = bytearray((shipped / "pose.onnx").read_bytes())
+    data[500] ^= 1
+    (shipped / "pose.onnx").write_bytes(data)
+    with pytest.raises(WeightsError, match=r"has sha256 .* were shipped; install"):
+        bundled_model("pose", shipped)
+
+
+def test_a_truncated_file_is_found(shipped):
+    (shipped / "pose.onnx").write_bytes((shipped / "pose.onnx").read_bytes()[:-1])
+    with pytest.raises(WeightsError, match="were shipped"):
+        bundled_model("pose", shipped)
+
+
+def test_a_missing_file_is_found(shipped):
+    (shipped / "pose.onnx").unlink()
+    with pytest.raises(WeightsError, match="cannot be read"):
+        bundled_model("pose", shipped)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"pose": 3}', '{"pose": {"file": "x"}}'])
+def test_a_corrupt_list_is_found(tmp_path, text):
+    (tmp_path / "models.json").write_text(text)
+    with pytest.raises(WeightsError, match="is corrupt"):
+        bundled(tmp_path)
+
+
+def test_an_installation_without_models_says_what_to_do(tmp_path):
+    assert bundled(tmp_path) == {}
+    with pytest.raises(WeightsError, match=r"no bundled models .* --model model\.onnx"):
+        bundled_model("pose", tmp_path)
+
+
+def test_a_bundled_name_that_does_not_exist_suggests_one(shipped):
+    with pytest.raises(UnknownName, match="did you mean 'pose'"):
+        bundled_model("poze", shipped)
+
+
+def test_the_default_is_the_bundled_pair(shipped, monkeypatch):
+    monkeypatch.setattr(loading, "bundled_model", lambda name: bundled_model(name, shipped))
+    pose = load(threads=1)
+    assert pose.pose.model.metadata.name == "painted"
+    assert pose.detector.model.metadata.name == "painted_people"
+
+
+@pytest.mark.skipif(not FOLDER.is_dir(), reason="no bundled models in this checkout")
+def test_the_shipped_models_have_their_hashes():
+    for name in bundled():
+        assert len(bundled_model(name)) > 1000
+
+
+def test_weights_must_be_those_of_the_named_model(models):
+    file = models / "pose.onnx"
+    assert load("painted", weights=file, detector=None).pose.model.metadata.name == "painted"
+    with pytest.raises(WeightsError, match="holds 'painted', not 'hrnet_w32_256x192'"):
+        load("hrnet_w32_256x192", weights=file, detector=None)
+
+
+def test_a_known_system_without_weights_says_how_to_get_them():
+    with pytest.raises(WeightsError, match="no weights of 'vitruvian_pose_s' ship"):
+        load("vitruvian_pose_s", detector=None)
+
+
+def test_an_unknown_system_suggests_a_known_one():
+    with pytest.raises(UnknownName, match="did you mean 'vitruvian_pose_s'"):
+        load("vitruvian_pose_z", detector=None)
+
+
+def test_a_model_of_the_wrong_task_is_refused(models):
+    with pytest.raises(WeightsError, match=r"is a detector model .* topdown model is needed"):
+        load(models / "detector.onnx", detector=None)
+    with pytest.raises(WeightsError, match=r"is a topdown model .* detector model is needed"):
+        load(models / "pose.onnx", detector=models / "pose.onnx")
+
+
+def test_missing_foreign_and_corrupt_files_are_told_apart(tmp_path):
+    (tmp_path / "foreign.onnx").write_bytes(pose_model().replace(b"vitruvian", b"somebody_"))
+    (tmp_path / "corrupt.onnx").write_bytes(pose_model()[:-400])
+    for name, message in {
+        "missing": "cannot read model .*No such file",
+        "foreign": "was not exported by this package",
+        "corrupt": "not an ONNX file, or a corrupt one",
+    }.items():
+        with pytest.raises(WeightsError, match=message):
+            load(tmp_path / f"{name}.onnx", detector=None)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"conf": 1.5}, {"kpt_thr": -0.1}, {"batch": 0}, {"max_people": -1}]
+)
+def test_settings_outside_their_range_are_refused(models, bad):
+    with pytest.raises(ConfigError, match="thresholds lie in"):
+        load(models / "pose.onnx", detector=None, **bad)
