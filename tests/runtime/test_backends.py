@@ -7,7 +7,6 @@ from tests.painted import SIZE, paint, pose_model
 from vitruvian.core.errors import ConfigError, WeightsError
 from vitruvian.runtime.backends import Network, open_network, torch_network
 from vitruvian.runtime.model import Model, load_model
-from vitruvian.systems.spec import Input
 
 MODEL = pose_model()
 
@@ -88,15 +87,10 @@ def test_a_network_that_fails_to_run_is_refused():
     assert "\n" not in str(caught.value)
 
 
-def test_a_torch_network_is_normalised_and_its_last_stage_counts():
+def test_a_torch_network_takes_views_as_they_are():
     pytest.importorskip("torch")
-
-    def net(image):
-        return [{"map": image * 0}, {"map": image}]
-
     batch = np.random.default_rng(0).integers(0, 256, (2, 8, 6, 3), np.uint8)
-    spec = Input(size=(8, 6), mean=(10.0, 20.0, 30.0), std=(2.0, 4.0, 8.0), channels="bgr")
-    network = torch_network(net, spec)
-    expected = (batch[..., ::-1].astype(np.float32) - [10, 20, 30]) / [2, 4, 8]
-    np.testing.assert_allclose(network(batch)["map"], expected.transpose(0, 3, 1, 2), rtol=1e-5)
+    network = torch_network(lambda views: {"map": views.permute(0, 3, 1, 2)})
+    np.testing.assert_array_equal(network(batch)["map"], batch.transpose(0, 3, 1, 2))
+    assert network(batch)["map"].dtype == np.float32
     assert network.name.startswith("PyTorch")

@@ -15,7 +15,6 @@ from jaxtyping import UInt8
 
 from vitruvian.core.errors import ConfigError, MissingExtra, WeightsError
 from vitruvian.core.types import Fields
-from vitruvian.systems.spec import Input
 
 NAMES = ("openvino", "onnxruntime")
 """Backends that run exported models."""
@@ -144,18 +143,16 @@ def _onnxruntime(model: bytes, device: str, threads: int) -> Network:
 
 
 def torch_network(
-    net: Callable[..., Any],
-    spec: Input,
+    model: Callable[..., Any],
     *,
     device: str = "cpu",
     precision: Literal["f32", "bf16"] = "f32",
 ) -> Network:
-    """A network of ``nets/``, for validation while it trains; the last stage counts.
+    """A torch model that has not been exported, for validation while it trains.
 
     Args:
-        net: Gives a list of stages, each a dictionary by field name; on ``device``, in evaluation
-            mode.
-        spec: How it wants its input.
+        model: Fields by name for a tensor of views, B H W 3 uint8 (``train.device.Normalised``); on
+            ``device``, in evaluation mode.
         device: A torch device.
         precision: ``bf16`` computes under autocast.
 
@@ -166,15 +163,12 @@ def torch_network(
         import torch
     except ModuleNotFoundError as error:
         raise MissingExtra("torch", "train", "running a network of nets/") from error
-    mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (spec.mean, spec.std))
     kind = torch.device(device).type
 
     def run(batch: np.ndarray) -> Fields:
-        order = batch if spec.channels == "rgb" else batch[..., ::-1].copy()
         with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, precision == "bf16"):
-            image = torch.from_numpy(order).to(device).permute(0, 3, 1, 2).float()
-            outputs = net((image - mean) / std)[-1]
-        return {name: value.float().cpu().numpy() for name, value in outputs.items()}
+            fields = model(torch.from_numpy(batch).to(device))
+        return {name: value.float().cpu().numpy() for name, value in fields.items()}
 
     return Network(name=f"PyTorch {torch.__version__} {device} {precision}", run=run)
 

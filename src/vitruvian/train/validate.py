@@ -18,7 +18,7 @@ from vitruvian.runtime.predictor import Predictor
 from vitruvian.runtime.topdown import TopDown
 from vitruvian.systems.metadata import Metadata
 from vitruvian.systems.spec import System
-from vitruvian.train.device import Device
+from vitruvian.train.device import Device, Normalised
 
 Validate = Callable[[nn.Module], dict[str, float]]
 """Scores of a network in evaluation mode; the one named ``score`` chooses the best weights."""
@@ -43,7 +43,8 @@ def validator(system: System, data: Dataset, device: Device, *, limit: int = 0) 
     precision = "bf16" if device.bf16 else "f32"
 
     def model(net: nn.Module) -> Model:
-        backend = torch_network(net, system.input, device=device.name, precision=precision)
+        views = Normalised(net, system.input).to(device.name).eval()
+        backend = torch_network(views, device=device.name, precision=precision)
         return Model(metadata=metadata, backend=backend)
 
     def score_poses(net: nn.Module) -> dict[str, float]:
