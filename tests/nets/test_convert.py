@@ -185,3 +185,26 @@ def test_imagenet_hrnet_must_fill_the_exchange_that_the_trunk_has():
         WeightsError, match=r"nothing for stage4\.0\.fuse_layers\.1\.0\.0\.0\.weight"
     ):
         convert.load(trunk, state, hrnet.IMAGENET)
+
+
+def test_a_run_starts_from_the_whole_network_or_from_an_imagenet_trunk():
+    whole, trunk = tiny_hrnet(), tiny_hrnet()
+    assert convert.start(whole, _flat(_filled(whole))) == "network (authors)"
+    assert whole.final_layer.bias.min() == 0.5
+    assert convert.start(trunk, _imagenet_hrnet(trunk.trunk)) == "trunk (authors)"
+    assert trunk.trunk.conv1.weight.mean() == 0.5
+    assert trunk.final_layer.bias.max() == 0
+
+
+def test_a_run_does_not_start_from_weights_of_another_network():
+    with pytest.raises(WeightsError, match="do not fit HRNet"):
+        convert.start(tiny_hrnet(), _flat(_filled(tiny_simplebaseline())))
+
+
+def test_a_network_without_trunk_starts_from_its_own_weights():
+    assert (
+        convert.start(
+            nn.Sequential(nn.Linear(2, 1)), {"0.weight": torch.ones(1, 2), "0.bias": torch.ones(1)}
+        )
+        == "network (ours)"
+    )

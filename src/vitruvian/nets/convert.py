@@ -7,7 +7,8 @@ named as left out, every parameter is filled, every shape agrees.
 
 import pickle
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +19,18 @@ from torch import Tensor, nn
 
 from vitruvian.core.errors import WeightsError
 
-Layout = tuple[tuple[str, str | None], ...]
+Rules = tuple[tuple[str, str | None], ...]
+Layout = Rules | Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
 """Rules (pattern, replacement): the first pattern that matches the start of a key renames it, no
-match keeps it. Replacement None leaves the key out, unless the network has such a parameter."""
+match keeps it. Replacement None leaves the key out, unless the network has such a parameter.
+Where a file holds other tensors than the network, a function from its state to ours; what it
+leaves as it was is reported as unused."""
 
 WRAPPERS = ("state_dict", "model_state_dict", "best_state_dict", "model", "net")
 """Keys under which training scripts keep the weights."""
+
+PREFIXES = ("module.", "model.")
+"""What DataParallel, and trainers that are modules themselves, put before every name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +58,7 @@ class Match:
 def read(path: str | Path) -> dict[str, Tensor]:
     """Tensors of a ``.safetensors`` file or of a PyTorch checkpoint, by the file's own keys.
 
-    Wrappers (``{"state_dict": …}``) and the ``module.`` of DataParallel are taken off. Pickled code
-    is never run.
+    Wrappers (``{"state_dict": …}``) and :data:`PREFIXES` are taken off. Pickled code is never run.
 
     Raises:
         WeightsError: The file is missing, corrupt, holds code, or holds no tensors.
@@ -90,7 +96,7 @@ def _numpy_scalars() -> list[object]:
 
 
 def unwrap(checkpoint: Mapping[str, object]) -> dict[str, Tensor]:
-    """The tensors of a checkpoint, without wrapper and without ``module.``.
+    """The tensors of a checkpoint, without wrapper and without :data:`PREFIXES`.
 
     Raises:
         WeightsError: It holds no tensors, or other things among them.
@@ -107,8 +113,10 @@ def unwrap(checkpoint: Mapping[str, object]) -> dict[str, Tensor]:
             f"or under one of {', '.join(WRAPPERS)}"
         )
     state = dict(checkpoint)
-    while all(key.startswith("module.") for key in state):
-        state = {key.removeprefix("module."): value for key, value in state.items()}
+    while (prefix := next(iter(state)).split(".")[0] + ".") in PREFIXES:
+        if not all(key.startswith(prefix) for key in state):
+            break
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
     return state
 
 
@@ -123,6 +131,8 @@ def match(
         layout: How the file names our parameters.
         fresh: Starts of our names that keep their values whatever the file holds.
     """
+    if callable(layout):
+        state, layout = layout(state), ()
     own = net.state_dict()
     tensors: dict[str, Tensor] = {}
     unused = []
@@ -144,7 +154,7 @@ def match(
     )
 
 
-def _rename(key: str, layout: Layout, own: Mapping[str, Tensor]) -> str | None:
+def _rename(key: str, layout: Rules, own: Mapping[str, Tensor]) -> str | None:
     for pattern, replacement in layout:
         if re.match(pattern, key):
             if replacement is None:
@@ -176,15 +186,42 @@ def load(
     Raises:
         WeightsError: A key has no place, a parameter is not filled, or a shape differs.
     """
-    tries = {
-        name: match(net, state, layout, fresh)
-        for name, layout in {"ours": (), **(layouts or {})}.items()
-    }
-    name, best = min(tries.items(), key=lambda item: item[1].faults)
+    name, best = _closest(net, state, layouts or {}, fresh)
     if best.faults:
         raise WeightsError(_explain(net, name, best))
     net.load_state_dict({**net.state_dict(), **best.tensors})
     return name
+
+
+def start(net: nn.Module, state: Mapping[str, Tensor]) -> str:
+    """Fill ``net`` from a checkpoint of its family, or only its ``trunk`` from an ImageNet one.
+
+    Names are those that the file of the network's class states: ``LAYOUTS`` and ``IMAGENET``.
+
+    Returns:
+        What was filled, and the layout that fitted.
+
+    Raises:
+        WeightsError: Neither fits; explains the closer one.
+    """
+    family = sys.modules[type(net).__module__]
+    tries = [(net, getattr(family, "LAYOUTS", {}))]
+    if hasattr(net, "trunk"):
+        tries.append((net.trunk, getattr(family, "IMAGENET", {})))
+    module, layouts = min(tries, key=lambda item: _closest(item[0], state, item[1])[1].faults)
+    name = load(module, state, layouts)
+    return f"{'network' if module is net else 'trunk'} ({name})"
+
+
+def _closest(
+    net: nn.Module,
+    state: Mapping[str, Tensor],
+    layouts: Mapping[str, Layout],
+    fresh: tuple[str, ...] = (),
+) -> tuple[str, Match]:
+    tries = {"ours": (), **layouts}
+    found = {name: match(net, state, layout, fresh) for name, layout in tries.items()}
+    return min(found.items(), key=lambda item: item[1].faults)
 
 
 def _explain(net: nn.Module, layout: str, found: Match) -> str:

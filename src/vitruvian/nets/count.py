@@ -38,8 +38,21 @@ class _Counter(TorchDispatchMode):
 
 
 def macs(net: nn.Module, size: tuple[int, int]) -> int:
-    """Multiply-adds for one input of ``size`` (H, W); nothing is computed, only shapes."""
-    shapes = deepcopy(net).to("meta").eval()
+    """Multiply-adds for one input of ``size`` (H, W)."""
+    return trace(net, size)[0]
+
+
+def trace(net: nn.Module, size: tuple[int, int]) -> tuple[int, list[dict[str, tuple[int, ...]]]]:
+    """Multiply-adds, and (C, h, w) of every output of every stage, for one input of ``size``.
+
+    Nothing is computed, only shapes; normalisation changes none and is left out.
+    """
+    bare = deepcopy(net).to("meta").eval()
+    for module in list(bare.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.BatchNorm2d):
+                setattr(module, name, nn.Identity())
     with torch.no_grad(), _Counter() as counter:
-        shapes(torch.empty(1, 3, *size, device="meta"))
-    return counter.flops // 2
+        stages = bare(torch.empty(1, 3, *size, device="meta"))
+    shapes = [{name: tuple(x.shape[1:]) for name, x in stage.items()} for stage in stages]
+    return counter.flops // 2, shapes

@@ -1,0 +1,28 @@
+import pytest
+import torch
+
+from vitruvian.nets.vitruvian import Spotter, Vitruvian, person_s, pose_s
+
+U = ((8, 12), (1, 1))
+
+
+def tiny() -> Vitruvian:
+    """What the contract tests run: two stages, so that the second reads the first."""
+    return Vitruvian(3, stages=(U, U))
+
+
+def tiny_person() -> Spotter:
+    """The same for the detector."""
+    return Spotter(8, *U)
+
+
+@pytest.mark.parametrize("build, limit", [(pose_s, 5e6), (person_s, 2.7e6)])
+def test_bundled_network_stays_small_enough_for_the_wheel(build, limit):
+    with torch.device("meta"):
+        assert sum(p.numel() for p in build().parameters()) < limit
+
+
+def test_every_stage_gives_heatmaps_at_stride_4():
+    with torch.device("meta"):
+        stages = tiny()(torch.empty(1, 3, 64, 48))
+    assert [tuple(stage["heatmap"].shape) for stage in stages] == [(1, 3, 16, 12)] * 2
