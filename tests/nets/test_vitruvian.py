@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from vitruvian.nets.convert import start
 from vitruvian.nets.vitruvian import Spotter, Vitruvian, person_s, pose_s
 
 U = ((8, 12), (1, 1))
@@ -13,10 +14,10 @@ def tiny() -> Vitruvian:
 
 def tiny_person() -> Spotter:
     """The same for the detector."""
-    return Spotter(8, *U)
+    return Spotter(*U)
 
 
-@pytest.mark.parametrize("build, limit", [(pose_s, 5e6), (person_s, 2.7e6)])
+@pytest.mark.parametrize("build, limit", [(pose_s, 5e6), (person_s, 5e6)])
 def test_bundled_network_stays_small_enough_for_the_wheel(build, limit):
     with torch.device("meta"):
         assert sum(p.numel() for p in build().parameters()) < limit
@@ -26,3 +27,20 @@ def test_every_stage_gives_heatmaps_at_stride_4():
     with torch.device("meta"):
         stages = tiny()(torch.empty(1, 3, 64, 48))
     assert [tuple(stage["heatmap"].shape) for stage in stages] == [(1, 3, 16, 12)] * 2
+
+
+def test_the_detector_takes_its_trunk_from_a_pose_network():
+    pose, person = Vitruvian(3, stages=(U,)), tiny_person()
+    filled = start(person, pose.state_dict())
+    assert filled == "trunk (vitruvian pose)"
+    assert torch.equal(person.trunk.stem[1].weight, pose.stem[1].weight)
+    assert torch.equal(
+        person.trunk.stage.down[1][0].conv1.weight, pose.stages[0].down[1][0].conv1.weight
+    )
+
+
+def test_the_detector_answers_at_stride_8():
+    with torch.device("meta"):
+        (stage,) = tiny_person()(torch.empty(1, 3, 64, 48))
+    assert stage["centre"].shape == (1, 1, 8, 6)
+    assert stage["box"].shape == (1, 4, 8, 6)

@@ -12,6 +12,18 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+WIDTHS, DEPTHS = (32, 64, 128, 256), (1, 2, 4, 3)
+"""Levels of the bundled networks' U."""
+
+IMAGENET = {
+    "vitruvian pose": (
+        (r"stages\.0\.(lateral|up)\.0\.", None),
+        (r"stages\.0\.", "stage."),
+        (r"heads\.", None),
+    )
+}
+"""How a pose checkpoint names the parameters of a detector's trunk (see nets/convert.py)."""
+
 
 class Residual(nn.Module):
     """Basic block (He et al. 2016): two 3x3 convolutions around a shortcut."""
@@ -43,9 +55,15 @@ class Lateral(nn.Sequential):
 
 
 class Stage(nn.Module):
-    """One U: down through ``widths`` with ``depths`` blocks a level, up again by sums."""
+    """One U: down through ``widths`` with ``depths`` blocks a level, up again by sums.
 
-    def __init__(self, widths: tuple[int, ...], depths: tuple[int, ...]) -> None:
+    Args:
+        widths: Channels of each level; a level halves the resolution.
+        depths: Blocks of each level on the way down.
+        finest: Level at which the way up ends.
+    """
+
+    def __init__(self, widths: tuple[int, ...], depths: tuple[int, ...], finest: int = 0) -> None:
         super().__init__()
         self.down = nn.ModuleList()
         previous = widths[0]
@@ -54,21 +72,32 @@ class Stage(nn.Module):
             blocks += [Residual(width, width) for _ in range(depth - 1)]
             self.down.append(nn.Sequential(*blocks))
             previous = width
-        pairs = list(pairwise(widths))
+        pairs = list(pairwise(widths[finest:]))
         self.lateral = nn.ModuleList(Lateral(below, above) for above, below in pairs)
         self.up = nn.ModuleList(Residual(above, above) for above, _ in pairs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """B C h w -> B C h w, C = ``widths[0]``."""
+        """B C h w -> B C' h' w', C' = ``widths[finest]`` at that level's resolution."""
         levels = []
         for down in self.down:
             x = down(x)
             levels.append(x)
+        levels = levels[-len(self.up) - 1 :]
         for skip, lateral, up in zip(
             levels[-2::-1], reversed(self.lateral), reversed(self.up), strict=True
         ):
             x = up(F.relu(skip + F.interpolate(lateral(x), size=skip.shape[-2:], mode="nearest")))
         return x
+
+
+def stem(width: int) -> nn.Sequential:
+    """Space to depth by 4, then one convolution."""
+    return nn.Sequential(
+        nn.PixelUnshuffle(4),
+        nn.Conv2d(48, width, 3, 1, 1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(),
+    )
 
 
 class Vitruvian(nn.Module):
@@ -82,18 +111,11 @@ class Vitruvian(nn.Module):
     def __init__(
         self,
         channels: int = 17,
-        stages: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
-            ((32, 64, 128, 256), (1, 2, 4, 3)),
-        ),
+        stages: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ((WIDTHS, DEPTHS),),
     ) -> None:
         super().__init__()
         width = stages[0][0][0]
-        self.stem = nn.Sequential(
-            nn.PixelUnshuffle(4),
-            nn.Conv2d(48, width, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(),
-        )
+        self.stem = stem(width)
         self.stages = nn.ModuleList(Stage(widths, depths) for widths, depths in stages)
         self.heads = nn.ModuleList(nn.Conv2d(width, channels, 1) for _ in stages)
         self.back = nn.ModuleList(Lateral(channels, width) for _ in stages[1:])
@@ -119,35 +141,34 @@ def pose_s(channels: int = 17) -> Vitruvian:
     return Vitruvian(channels)
 
 
-class Spotter(nn.Module):
-    """One U from stride 8 down to 64 and back, with the heads of codecs/centres.py."""
+class Trunk(nn.Module):
+    """The pose network's stem and first U, up to stride 8."""
 
-    def __init__(
-        self,
-        stem: int = 32,
-        widths: tuple[int, ...] = (48, 96, 160, 192),
-        depths: tuple[int, ...] = (2, 2, 2, 1),
-    ) -> None:
+    def __init__(self, widths: tuple[int, ...], depths: tuple[int, ...]) -> None:
         super().__init__()
-        self.stem = nn.Sequential(
-            nn.PixelUnshuffle(4),
-            nn.Conv2d(48, stem, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(stem),
-            nn.ReLU(),
-            nn.Conv2d(stem, widths[0], 3, 2, 1, bias=False),
-            nn.BatchNorm2d(widths[0]),
-            nn.ReLU(),
-        )
-        self.stage = Stage(widths, depths)
-        self.centre = nn.Conv2d(widths[0], 1, 1)
-        self.box = nn.Conv2d(widths[0], 4, 1)
+        self.stem = stem(widths[0])
+        self.stage = Stage(widths, depths, finest=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B 3 H W normalised -> B C H/8 W/8, C = ``widths[1]``."""
+        return self.stage(self.stem(x))
+
+
+class Spotter(nn.Module):
+    """A trunk that knows people from pose training, with the heads of codecs/centres.py."""
+
+    def __init__(self, widths: tuple[int, ...] = WIDTHS, depths: tuple[int, ...] = DEPTHS) -> None:
+        super().__init__()
+        self.trunk = Trunk(widths, depths)
+        self.centre = nn.Conv2d(widths[1], 1, 1)
+        self.box = nn.Conv2d(widths[1], 4, 1)
         for head, bias in ((self.centre, -3.0), (self.box, 1.5)):
             nn.init.normal_(head.weight, std=0.01)
             nn.init.constant_(head.bias, bias)
 
     def forward(self, x: Tensor) -> list[dict[str, Tensor]]:
         """B 3 H W normalised -> one stage {"centre": B 1 H/8 W/8, "box": B 4 H/8 W/8}."""
-        feature = self.stage(self.stem(x))
+        feature = self.trunk(x)
         return [{"centre": self.centre(feature), "box": self.box(feature)}]
 
 
