@@ -11,7 +11,7 @@ from vitruvian.core.poses import Poses
 from vitruvian.core.sample import Sample
 from vitruvian.core.skeleton import Skeleton, skeleton, skeleton_names
 
-SHIPPED = st.sampled_from(skeleton_names()).map(skeleton)
+SHIPPED = st.sampled_from([skeleton(name) for name in skeleton_names()])
 
 
 def _person(bones: Skeleton, **joints: tuple[float, float]) -> np.ndarray:

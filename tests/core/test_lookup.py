@@ -101,3 +101,8 @@ def test_a_metric_is_the_function_of_its_file():
     assert find("vitruvian.metrics", "pck") is pck
     assert {"pck", "pckh", "oks_ap"} <= set(names("vitruvian.metrics"))
     assert "bootstrap" not in names("vitruvian.metrics")
+
+
+def test_a_data_set_is_the_function_of_its_file():
+    assert "coco" in names("vitruvian.datasets")
+    assert not {"table", "matlab", "coco_keypoints"} & set(names("vitruvian.datasets"))
