@@ -46,12 +46,11 @@ def run(args: argparse.Namespace) -> int:
     from vitruvian.core.lookup import find
 
     try:
-        import torch
+        from vitruvian.train.device import choose_device
     except ModuleNotFoundError as error:
         raise MissingExtra("torch", "train", "vitruvian train") from error
     from vitruvian.datasets import open_dataset
     from vitruvian.nets import convert
-    from vitruvian.train.device import choose_device
     from vitruvian.train.feed import Feed
     from vitruvian.train.loop import Run, source_of, train
     from vitruvian.train.validate import validator
@@ -59,9 +58,7 @@ def run(args: argparse.Namespace) -> int:
     if args.resume and args.start:
         raise ConfigError("--resume goes on with the run's own weights; leave --start out")
     system = override(find("vitruvian.systems", args.system)(), args.changes)
-    device = choose_device(args.device, args.precision)
-    if args.threads:
-        torch.set_num_threads(args.threads)
+    device = choose_device(args.device, args.precision, threads=args.threads)
     feed = Feed(
         source_of(system, [open_dataset(spec) for spec in args.data]), system, workers=args.workers
     )

@@ -28,11 +28,14 @@ class Device:
         return torch.autocast(kind, torch.bfloat16) if self.bf16 else nullcontext()
 
 
-def choose_device(name: str = "auto", precision: str = "auto") -> Device:
+def choose_device(name: str = "auto", precision: str = "auto", *, threads: int = 0) -> Device:
     """The device to train on.
 
-    ``auto`` precision is bfloat16 where the hardware multiplies it (CUDA, AMX, AVX-512 BF16); any
-    other processor emulates it and takes ten times as long.
+    Args:
+        name: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        precision: ``bf16``, ``f32``, or ``auto``: bfloat16 where the hardware multiplies it (CUDA,
+            AMX, AVX-512 BF16); any other processor emulates it and takes ten times as long.
+        threads: Processor threads of the whole program; 0 leaves them to torch.
 
     Raises:
         ConfigError: The device or the precision does not exist here.
@@ -46,6 +49,8 @@ def choose_device(name: str = "auto", precision: str = "auto") -> Device:
         raise ConfigError(f"precision {precision!r}; accepted: auto, bf16, f32")
     fast = kind == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
     torch.set_flush_denormal(True)
+    if threads:
+        torch.set_num_threads(threads)
     return Device(name=name, bf16=precision == "bf16" or (precision == "auto" and fast))
 
 
