@@ -108,7 +108,7 @@ def coco_boxes(file: Path | str, *, category: int = 1) -> dict[int, Boxes]:
     }
 
 
-def _people_columns(file: Path, people: list[dict[str, Any]], count: int) -> dict[str, np.ndarray]:
+def _people_columns(file: Path, people: list[dict[str, Any]], count: int) -> dict[str, Any]:
     column = Columns(file, "annotations", people)
     points = column.numbers("keypoints", np.float32, width=3 * count).reshape(-1, count, 3)
     flag = points[:, :, 2]

@@ -32,7 +32,7 @@ def lsp(argument: str) -> Table:
 def load_joints(where: Path, axes: tuple[int, int]) -> Float[np.ndarray, "N 3 14"]:
     """N 3 14: x and y (1-based pixels) and the flag of ``joints.mat``; ``axes`` as in the file."""
     file = where if where.suffix == ".mat" else where / "joints.mat"
-    joints = load_mat(file, variable="joints")
+    joints: np.ndarray = load_mat(file, variable="joints")
     if joints.ndim != 3 or joints.shape[:2] != axes:
         expected = f"{axes[0]} x {axes[1]} x N"
         raise InputError(f"{file}: joints is {' x '.join(map(str, joints.shape))}, not {expected}")

@@ -3,9 +3,9 @@
 import gc
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,9 @@ class Table:
         ids: P int64, annotation identifiers.
         fully_annotated: M bool; False when unlabelled people may be in the picture.
         sources: M names of the data set each picture came from.
+        person_fields: What else a format knows of people, by name: P rows each, for example
+            ``head`` P 4 xyxy or ``track`` P.
+        picture_fields: What else it knows of pictures, by name: M rows each.
     """
 
     folder: Path
@@ -54,6 +57,8 @@ class Table:
     ids: Int64[np.ndarray, " P"]
     fully_annotated: Bool[np.ndarray, " M"]
     sources: Sequence[str]
+    person_fields: Mapping[str, np.ndarray] = field(default_factory=dict)
+    picture_fields: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -103,6 +108,8 @@ class Table:
             ids=self.ids[rows],
             fully_annotated=self.fully_annotated[at],
             sources=[self.sources[i] for i in at],
+            person_fields={name: value[rows] for name, value in self.person_fields.items()},
+            picture_fields={name: value[at] for name, value in self.picture_fields.items()},
         )
 
 
@@ -131,18 +138,20 @@ def people_table(
     visible: UInt8[np.ndarray, "P K"],
     boxes: Float32[np.ndarray, "P 4"],
     source: str,
-    sizes: Int64[np.ndarray, "M 2"] | None = None,
+    **known: Any,
 ) -> Table:
-    """Table of a format without areas, crowds or identifiers: people numbered as they come.
+    """Table of a format that does not know everything; ``known`` are more columns of the table.
 
-    ``picture_of`` is the picture of each person, in ascending order.
+    ``picture_of`` is the picture of each person, in ascending order. What is not known: sizes are
+    asked of the pictures, areas are 0.53 of the boxes, nobody is a crowd, unlabelled people may be
+    in every picture, pictures and people are numbered from 1.
     """
     count, people = len(names), len(xy)
     extent = boxes[:, 2:] - boxes[:, :2]
-    return Table(
+    columns: dict[str, Any] = dict(
         folder=folder,
         names=names,
-        sizes=np.zeros((count, 2), np.int64) if sizes is None else sizes,
+        sizes=np.zeros((count, 2), np.int64),
         image_ids=np.arange(1, count + 1),
         first=offsets(np.bincount(picture_of, minlength=count)),
         skeleton=skeleton,
@@ -155,6 +164,19 @@ def people_table(
         fully_annotated=np.zeros(count, bool),
         sources=[source] * count,
     )
+    return Table(**columns | known)
+
+
+def by_picture(pictures: Sequence[str]) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Pictures of rows of people: their names as they come, each row's picture, the rows in order.
+
+    The last two belong together: row ``order[n]`` of the file is in picture ``picture_of[n]``.
+    """
+    names = list(dict.fromkeys(pictures))
+    at = {name: i for i, name in enumerate(names)}
+    picture_of = np.array([at[name] for name in pictures], np.int64)
+    order = np.argsort(picture_of, kind="stable")
+    return names, picture_of[order], order
 
 
 def boxes_of(xy: Float32[np.ndarray, "P K 2"], margin: float) -> Float32[np.ndarray, "P 4"]:
