@@ -30,13 +30,14 @@ def test_every_stage_gives_heatmaps_at_stride_4():
 
 
 def test_the_detector_takes_its_trunk_from_a_pose_network():
-    pose, person = Vitruvian(3, stages=(U,)), tiny_person()
+    levels = ((8, 12, 16), (1, 1, 1))
+    pose, person = Vitruvian(3, stages=(levels,)), Spotter(*levels)
     filled = start(person, pose.state_dict())
     assert filled == "trunk (vitruvian pose)"
     assert torch.equal(person.trunk.stem[1].weight, pose.stem[1].weight)
-    assert torch.equal(
-        person.trunk.stage.down[1][0].conv1.weight, pose.stages[0].down[1][0].conv1.weight
-    )
+    ours, theirs = person.trunk.stage, pose.stages[0]
+    assert torch.equal(ours.down[1][0].conv1.weight, theirs.down[1][0].conv1.weight)
+    assert torch.equal(ours.up[0].conv1.weight, theirs.up[1].conv1.weight)
 
 
 def test_the_detector_answers_at_stride_8():

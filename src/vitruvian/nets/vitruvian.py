@@ -18,6 +18,7 @@ WIDTHS, DEPTHS = (32, 64, 128, 256), (1, 2, 4, 3)
 IMAGENET = {
     "vitruvian pose": (
         (r"stages\.0\.(lateral|up)\.0\.", None),
+        *((rf"stages\.0\.(lateral|up)\.{i}\.", rf"stage.\1.{i - 1}.") for i in range(1, 4)),
         (r"stages\.0\.", "stage."),
         (r"heads\.", None),
     )

@@ -70,7 +70,8 @@ def vitruvian_person_s() -> System:
     same budget finds a third of the people.
 
         vitruvian train vitruvian_person_s --data coco:train.json --data coco:synthetic.json
-            --data coco:background.json --start runs/pose128/final.safetensors -o runs/person
+            --data coco:background.json --start runs/pose128/final.safetensors
+            --set input.size=192,192 -o runs/person
 
     Measured: see the model card.
     """
