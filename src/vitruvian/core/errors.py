@@ -25,7 +25,9 @@ class UnknownName(VitruvianError, KeyError):
 
     def __str__(self) -> str:
         close = get_close_matches(self.name, self.known, n=1, cutoff=0.5)
-        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(self.known) or 'none'}"
+        hint = (
+            f"did you mean {close[0]!r}?" if close else f"known: {', '.join(self.known) or 'none'}"
+        )
         return f"no {self.kind} named {self.name!r}; {hint}"
 
 

@@ -60,7 +60,9 @@ class View:
         """
         x0, y0, x1, y1 = (float(v) for v in box)
         if not np.isfinite([x0, y0, x1, y1]).all() or x1 <= x0 or y1 <= y0:
-            raise InputError(f"box {[x0, y0, x1, y1]} has no area; give finite xyxy with x1 > x0, y1 > y0")
+            raise InputError(
+                f"box {[x0, y0, x1, y1]} has no area; give finite xyxy with x1 > x0, y1 > y0"
+            )
         height, width = size
         box_w = max(x1 - x0, (y1 - y0) * width / height) * padding
         box_h = box_w * height / width
@@ -79,9 +81,9 @@ class View:
     ) -> "View":
         """View of ``extent`` (height, width) image pixels around ``centre`` (x, y)."""
         height, width = size
-        grid = np.array([width - 1, height - 1]) if align == "udp" else np.array([width, height])
-        middle = np.array([width, height]) / 2 if align == "legacy" else (np.array([width, height]) - 1) / 2
-        scale = grid / np.array([extent[1], extent[0]])
+        pixels = np.array([width, height])
+        middle = pixels / 2 if align == "legacy" else (pixels - 1) / 2
+        scale = (pixels - (align == "udp")) / np.array([extent[1], extent[0]])
         angle = np.deg2rad(rotation)
         turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
         linear = scale[:, None] * turn
@@ -92,7 +94,7 @@ class View:
 
     @staticmethod
     def letterbox(image_size: tuple[int, int], size: tuple[int, int]) -> "View":
-        """The whole image of (H, W) ``image_size``, uniformly scaled into the top left of ``size``."""
+        """The whole image of (H, W) ``image_size``, scaled into the top left of ``size``."""
         scale = min(size[0] / image_size[0], size[1] / image_size[1])
         matrix = np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2]])
         return View(matrix=matrix, size=size)
@@ -122,22 +124,31 @@ class View:
 
 
 def _apply(matrix: np.ndarray, xy: np.ndarray) -> np.ndarray:
-    return (xy @ matrix[:, :2].T + matrix[:, 2]).astype(xy.dtype)
+    moved: np.ndarray = (xy @ matrix[:, :2].T + matrix[:, 2]).astype(xy.dtype)
+    return moved
 
 
-def view_to_cell(xy: np.ndarray, size: tuple[int, int], cells: tuple[int, int], align: Align) -> np.ndarray:
-    """View pixels to cells of a field, ``... 2``; ``size`` (H, W) and ``cells`` (h, w) are the grids."""
+def view_to_cell(
+    xy: np.ndarray, size: tuple[int, int], cells: tuple[int, int], align: Align
+) -> np.ndarray:
+    """View pixels to cells of a field, ``... 2``; ``size`` (H, W), ``cells`` (h, w)."""
     factor, shift = _cell_map(size, cells, align)
-    return (xy * factor + shift).astype(xy.dtype)
+    found: np.ndarray = (xy * factor + shift).astype(xy.dtype)
+    return found
 
 
-def cell_to_view(xy: np.ndarray, size: tuple[int, int], cells: tuple[int, int], align: Align) -> np.ndarray:
+def cell_to_view(
+    xy: np.ndarray, size: tuple[int, int], cells: tuple[int, int], align: Align
+) -> np.ndarray:
     """Cells of a field to view pixels, ``... 2``; inverse of :func:`view_to_cell`."""
     factor, shift = _cell_map(size, cells, align)
-    return ((xy - shift) / factor).astype(xy.dtype)
+    found: np.ndarray = ((xy - shift) / factor).astype(xy.dtype)
+    return found
 
 
-def _cell_map(size: tuple[int, int], cells: tuple[int, int], align: Align) -> tuple[np.ndarray, np.ndarray]:
+def _cell_map(
+    size: tuple[int, int], cells: tuple[int, int], align: Align
+) -> tuple[np.ndarray, np.ndarray]:
     pixels, grid = np.array(size[::-1], np.float64), np.array(cells[::-1], np.float64)
     if align == "udp":
         return (grid - 1) / (pixels - 1), np.zeros(2)
