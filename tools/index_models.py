@@ -2,8 +2,8 @@
 
 python tools/index_models.py
 
-Run it after `vitruvian export … -o src/vitruvian/runtime/models/NAME.onnx`; then renew the numbers of
-the model card.
+Run it after `vitruvian export … -o src/vitruvian/runtime/models/NAME.onnx`; then renew the
+numbers of the model card.
 """
 
 import hashlib
