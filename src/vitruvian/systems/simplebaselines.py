@@ -15,8 +15,8 @@ Differences from the authors:
   pictures and not 32.
 - The person detector is whichever the user chooses; their COCO boxes are not redistributed.
 - COCO boxes are used as they are labelled; theirs lose one pixel of width and height.
+- A mirrored training view is the plain one's mirror image; theirs lies one pixel to the right.
 - A map without a positive cell gives no keypoint; theirs gives the corner (0, 0).
-- MPII comes as COCO JSON whose boxes are squares of 200 x scale around the labelled centre.
 """
 
 from vitruvian.codecs.heatmap import Heatmap
@@ -146,7 +146,7 @@ def simplebaselines_res152_384x288() -> System:
 def simplebaselines_res50_mpii_256x256() -> System:
     """ResNet-50 on MPII at 256 x 256.
 
-        vitruvian train simplebaselines_res50_mpii_256x256 --data coco:mpii_train.json
+        vitruvian train simplebaselines_res50_mpii_256x256 --data mpii:train.json
 
     Paper: 88.5 PCKh@0.5 on the validation split. Ours: not yet measured.
     """
@@ -156,7 +156,7 @@ def simplebaselines_res50_mpii_256x256() -> System:
 def simplebaselines_res101_mpii_256x256() -> System:
     """ResNet-101 on MPII at 256 x 256.
 
-        vitruvian train simplebaselines_res101_mpii_256x256 --data coco:mpii_train.json
+        vitruvian train simplebaselines_res101_mpii_256x256 --data mpii:train.json
 
     Paper: 89.1 PCKh@0.5 on the validation split. Ours: not yet measured.
     """
@@ -166,7 +166,7 @@ def simplebaselines_res101_mpii_256x256() -> System:
 def simplebaselines_res152_mpii_256x256() -> System:
     """ResNet-152 on MPII at 256 x 256.
 
-        vitruvian train simplebaselines_res152_mpii_256x256 --data coco:mpii_train.json
+        vitruvian train simplebaselines_res152_mpii_256x256 --data mpii:train.json
 
     Paper: 89.6 PCKh@0.5 on the validation split. Ours: not yet measured.
     """
