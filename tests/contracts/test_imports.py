@@ -1,8 +1,10 @@
 """The order of the rooms, and torch only where it belongs."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -25,7 +27,10 @@ LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 TORCH_ROOMS = {"nets", "train"}
 HEAVY = ("torch", "numba", "cv2", "openvino", "onnxruntime", "av", "PIL", "rich", "scipy", "numpy")
 
-SOURCE = Path(__file__).parents[2] / "src" / "vitruvian"
+MODULE_OF = {"opencv-python-headless": "cv2", "pillow": "PIL"}
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "vitruvian"
 FILES = sorted(f.relative_to(SOURCE) for f in SOURCE.rglob("*.py") if f.name != "__main__.py")
 IN_ROOMS = [f for f in FILES if f != Path("__init__.py")]
 
@@ -94,6 +99,23 @@ def test_torch_stays_in_its_rooms_and_in_one_function_of_the_backends(file):
     assert len(inside) <= 1
     outside = ast.Module([n for n in tree.body if n not in inside], [])
     assert not _needs_torch(outside)
+
+
+def _modules(requirements: list[str]) -> set[str]:
+    """Module names of requirements such as ``pillow>=11``."""
+    projects = {re.split(r"[\[<>= ]", line)[0] for line in requirements}
+    return {MODULE_OF.get(project, project) for project in projects}
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_what_a_file_imports_at_its_top_is_a_dependency(file):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    allowed = _modules(project["dependencies"]) | sys.stdlib_module_names | {"vitruvian"}
+    if _room(file) in TORCH_ROOMS:
+        allowed |= _modules(project["optional-dependencies"]["train"])
+    top = [n for n in _tree(file).body if isinstance(n, ast.Import | ast.ImportFrom)]
+    roots = {name.partition(".")[0] for name in _imports(ast.Module(top, []))}
+    assert roots <= allowed, f"{file} needs {sorted(roots - allowed)}: import it where it is used"
 
 
 def test_importing_the_package_loads_nothing_heavy():
