@@ -119,7 +119,7 @@ def test_other_files_are_refused(tmp_path):
         with pytest.raises(InputError, match=message):
             open_dataset(f"mpii:{tmp_path / name}")
     (tmp_path / "bad.h5").write_bytes(b"not hdf5")
-    with pytest.raises(InputError, match=r"not an MPII \.h5 file"):
+    with pytest.raises(InputError, match=r"not an \.h5 file with imgname"):
         open_dataset(f"mpii:{tmp_path / 'bad.h5'}")
 
 

@@ -56,7 +56,38 @@ def coco_keypoints(
         InputError: The file is missing, truncated or not COCO keypoints; names record and field.
     """
     file = Path(annotations)
-    data = _load(file)
+    folder = None if images is None else Path(images)
+    return coco_table(load_coco(file), file, folder, skeleton=skeleton)
+
+
+def load_coco(file: Path) -> dict[str, Any]:
+    """Content of a COCO JSON without its polygons.
+
+    Raises:
+        InputError: The file is missing, truncated or has no images.
+    """
+    data = read_json(file, skip=_POLYGONS, instead=b'"segmentation":0')
+    if not isinstance(data, dict) or not isinstance(data.get("images"), list):
+        raise InputError(f"{file}: no 'images' list; expected COCO keypoints annotations")
+    for kind in ("images", "annotations", "categories"):
+        if not all(isinstance(r, dict) for r in data.get(kind, ())):
+            raise InputError(f"{file}: {kind!r} must be a list of objects")
+    return data
+
+
+def coco_table(
+    data: dict[str, Any],
+    file: Path,
+    images: Path | None,
+    *,
+    skeleton: Skeleton | None = None,
+    source: str = "coco",
+) -> Table:
+    """Table of the content of a COCO JSON; ``file`` is its name in errors.
+
+    Raises:
+        InputError: It is not COCO keypoints; names record and field.
+    """
     bones = skeleton or _skeleton(data, file)
     wanted = _category_ids(data, bones)
     people = [a for a in data.get("annotations", ()) if a.get("category_id") in wanted]
@@ -69,14 +100,14 @@ def coco_keypoints(
     picture_of, rows = _group(file, people, ids)
     people = [people[i] for i in rows]
     return Table(
-        folder=Path(images) if images is not None else _find_images(file, names),
+        folder=images or _find_images(file, names),
         names=names,
         sizes=np.stack([column.numbers(side, np.int64) for side in ("height", "width")], 1),
         image_ids=ids,
         first=offsets(np.bincount(picture_of, minlength=len(ids))),
         skeleton=bones,
         fully_annotated=np.array([p.get("fully_annotated", True) for p in pictures], bool),
-        sources=[str(p.get("source", "coco")) for p in pictures],
+        sources=[str(p.get("source", source)) for p in pictures],
         **_people_columns(file, people, len(bones)),
     )
 
@@ -147,16 +178,6 @@ def _areas(column: Columns, people: list[dict[str, Any]], boxes: np.ndarray) -> 
     derived = BOX_TO_AREA * (boxes[:, 2:] - boxes[:, :2]).prod(1)
     given = [a.get("area", d) for a, d in zip(people, derived, strict=True)]
     return np.array(given, np.float32)
-
-
-def _load(file: Path) -> dict[str, Any]:
-    data = read_json(file, skip=_POLYGONS, instead=b'"segmentation":0')
-    if not isinstance(data, dict) or not isinstance(data.get("images"), list):
-        raise InputError(f"{file}: no 'images' list; expected COCO keypoints annotations")
-    for kind in ("images", "annotations", "categories"):
-        if not all(isinstance(r, dict) for r in data.get(kind, ())):
-            raise InputError(f"{file}: {kind!r} must be a list of objects")
-    return data
 
 
 def _skeleton(data: dict[str, Any], file: Path) -> Skeleton:

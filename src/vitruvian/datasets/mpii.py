@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from vitruvian.core.errors import InputError, MissingExtra
+from vitruvian.core.errors import InputError
 from vitruvian.core.skeleton import skeleton
+from vitruvian.datasets.hdf5 import load_h5, texts
 from vitruvian.datasets.matlab import has, layout, load_mat, structs
 from vitruvian.datasets.table import (
     Columns,
@@ -24,7 +25,6 @@ from vitruvian.datasets.table import (
     parse_where,
     people_table,
     read_json,
-    require,
 )
 
 JOINTS = 16
@@ -146,22 +146,13 @@ def _from_h5(where: Where) -> Table:
     The ``valid.h5`` in circulation already has the centre moved by 15 scale and the scale enlarged
     by 1.25; both are undone.
     """
-    try:
-        import h5py  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise MissingExtra("h5py", "mat", "reading .h5 labels") from error
-    try:
-        with h5py.File(require(where.path, ".h5 file")) as file:
-            names = [bytes(name).rstrip(b"\0").decode() for name in file["imgname"][:]]
-            parts, seen, centre, scale, length = (
-                file[key][:] for key in ("part", "visible", "center", "scale", "normalize")
-            )
-    except (OSError, KeyError) as error:
-        raise InputError(f"{where.path}: not an MPII .h5 file ({error})") from error
+    names, parts, seen, centre, scale, length = load_h5(
+        where.path, ("imgname", "part", "visible", "center", "scale", "normalize")
+    )
     visible = np.where(seen > 0, 2, 1) * (parts > 0).any(2)
     scale = scale / 1.25
     centre = centre - np.stack([np.zeros_like(scale), 15 * scale], 1)
-    return _by_picture(where, names, parts, visible, centre, scale, head_length=length)
+    return _by_picture(where, texts(names), parts, visible, centre, scale, head_length=length)
 
 
 def _by_picture(

@@ -16,7 +16,6 @@ from jaxtyping import Bool, Float32, Int64, UInt8
 from vitruvian.core.errors import ConfigError, InputError
 from vitruvian.core.sample import Sample
 from vitruvian.core.skeleton import Skeleton
-from vitruvian.image.read import read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,13 +215,21 @@ def parse_where(argument: str, *, splits: tuple[str, ...] = ()) -> Where:
 
 
 def picture_size(file: Path) -> tuple[int, int]:
-    """(H, W) of a picture in pixels, its orientation applied.
+    """(H, W) of a picture in pixels, its orientation applied; reads the header alone.
 
     Raises:
         InputError: The file is missing or no picture.
     """
-    height, width = read(require(file, "picture")).shape[:2]
-    return height, width
+    import PIL.Image
+    from PIL.ExifTags import Base
+
+    try:
+        with PIL.Image.open(require(file, "picture")) as picture:
+            width, height = picture.size
+            turned = picture.getexif().get(Base.Orientation, 1) >= 5
+    except (OSError, PIL.Image.DecompressionBombError) as error:
+        raise InputError(f"{file}: not a picture that can be read ({error})") from error
+    return (width, height) if turned else (height, width)
 
 
 def require(path: Path, what: str) -> Path:
@@ -293,13 +300,13 @@ class Columns:
         """The field of every record as text."""
         return [str(value) for value in self._values(field)]
 
-    def check(self, good: np.ndarray, field: str, rule: str) -> None:
+    def check(self, good: np.ndarray | np.bool, field: str, rule: str) -> None:
         """Nothing, where every record is good.
 
         Raises:
             InputError: Names the first record that breaks ``rule``.
         """
-        if not good.all():
+        if not np.all(good):
             at = int(np.argmin(good))
             raise self._error(at, f"{field} is {_short(self.records[at][field])}; {rule}")
 

@@ -1,0 +1,78 @@
+"""OCHuman (Zhang et al. 2019): heavily occluded people for testing, COCO's 17 joints.
+
+``ochuman:FILE.json[@IMAGES][#val|#test]`` where FILE is the native ``ochuman.json``; its COCO
+conversions are read by ``coco:``. Head and neck of the native file are left out. As in the official
+conversion areas are those of the boxes, and the splits, the first 2500 pictures and the rest, are
+of pictures with somebody who has both keypoints and masks; all others there become crowd rows.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vitruvian.core.errors import InputError
+from vitruvian.core.skeleton import Skeleton, skeleton
+from vitruvian.datasets.table import Columns, Table, parse_where, people_table, read_json
+
+_VAL_PICTURES = 2500
+
+
+def ochuman(argument: str) -> Table:
+    """Data set of ``FILE.json[@IMAGES][#val|#test]``."""
+    where = parse_where(argument, splits=("val", "test"))
+    data = read_json(where.path)
+    if not isinstance(data, dict) or not {"images", "keypoint_names"} <= set(data):
+        raise InputError(f"{where.path}: no 'images' or 'keypoint_names'; expected ochuman.json")
+    bones = skeleton("coco17")
+    columns, flags = _columns(where.path, data, bones), _flags(where.path, data)
+    pictures = [p for p in data["images"] if any(map(_whole, p["annotations"]))]
+    chosen = {"val": pictures[:_VAL_PICTURES], "test": pictures[_VAL_PICTURES:], "": data["images"]}
+    pictures = chosen[where.split]
+    people = [person for picture in pictures for person in picture["annotations"]]
+    absent = [0] * (3 * len(data["keypoint_names"]))
+    rows = [person | {"keypoints": person.get("keypoints") or absent} for person in people]
+    column = Columns(where.path, "people", rows)
+    points = column.numbers("keypoints", np.float32, width=len(absent))
+    points = points.reshape(len(rows), -1, 3)[:, columns]
+    column.check(np.isin(points[:, :, 2], range(4)).all(1), "keypoints", "flags are 0 … 3")
+    visible = flags[points[:, :, 2].astype(np.int64)]
+    boxes = column.numbers("bbox", np.float32, width=4)
+    column_of_pictures = Columns(where.path, "images", pictures)
+    sides = [column_of_pictures.numbers(side, np.int64) for side in ("height", "width")]
+    return people_table(
+        folder=where.images or where.path.parent / "images",
+        names=column_of_pictures.texts("file_name"),
+        picture_of=np.repeat(np.arange(len(pictures)), [len(p["annotations"]) for p in pictures]),
+        skeleton=bones,
+        xy=np.where(visible[:, :, None] > 0, points[:, :, :2], np.float32(np.nan)),
+        visible=visible,
+        boxes=boxes,
+        source="ochuman",
+        sizes=np.stack(sides, 1),
+        area=(boxes[:, 2:] - boxes[:, :2]).prod(1),
+        crowd=np.array([bool(where.split) and not _whole(person) for person in people], bool),
+        fully_annotated=np.ones(len(pictures), bool),
+    )
+
+
+def _whole(person: dict[str, Any]) -> bool:
+    return bool(person.get("keypoints")) and bool(person.get("segms"))
+
+
+def _columns(file: Path, data: dict[str, Any], bones: Skeleton) -> list[int]:
+    names = list(data["keypoint_names"])
+    if missing := sorted(set(bones.keypoints) - set(names)):
+        raise InputError(f"{file}: keypoint_names lacks {missing}")
+    return [names.index(name) for name in bones.keypoints]
+
+
+def _flags(file: Path, data: dict[str, Any]) -> np.ndarray:
+    """COCO flag of each native one: hidden by oneself is visible, by others is hidden."""
+    native = data.get("keypoint_visible", {})
+    flags = np.zeros(4, np.uint8)
+    for name, ours in {"missing": 0, "vis": 2, "self_occluded": 2, "others_occluded": 1}.items():
+        if native.get(name) not in range(4):
+            raise InputError(f"{file}: keypoint_visible has no {name!r} of 0 … 3")
+        flags[native[name]] = ours
+    return flags
