@@ -1,0 +1,202 @@
+"""Measure a model on labelled pictures, or compare two such reports.
+
+True boxes and the detector's own are reported apart, and so is every source of the pictures;
+intervals are 95 % of a bootstrap over people.
+"""
+
+import argparse
+import contextlib
+import math
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from vitruvian.core.errors import ConfigError
+from vitruvian.metrics.bootstrap import Interval
+from vitruvian.metrics.report import (
+    ALL,
+    DetectorRow,
+    Difference,
+    Report,
+    Row,
+    compare,
+    load_people,
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's arguments."""
+    parser.add_argument("model", nargs="?", default="default", help="a bundled model or .onnx file")
+    parser.add_argument(
+        "--data", metavar="READER:WHERE", help="labels, e.g. coco:val.json@images or lsp:DIR#test"
+    )
+    parser.add_argument(
+        "--boxes",
+        default="both",
+        metavar="KIND",
+        help="gt, detector, both (default), or a COCO results JSON with boxes",
+    )
+    parser.add_argument("--detector", default="default", help="a bundled detector or .onnx file")
+    parser.add_argument("--source", default="", help="only pictures of this source")
+    parser.add_argument("--limit", type=int, default=0, help="only the first so many pictures")
+    parser.add_argument("--flip", action="store_true", help="average with the mirrored view")
+    parser.add_argument("--conf", type=float, help="drop boxes that score lower")
+    parser.add_argument("--batch", type=int, default=16, help="pictures per call")
+    parser.add_argument("--device", default="cpu", help="cpu, or another that the backend finds")
+    parser.add_argument("--backend", default="openvino", help="openvino or onnxruntime")
+    parser.add_argument("--threads", type=int, default=0, help="processor threads; 0: all")
+    parser.add_argument("-o", "--out", type=Path, help="write the report as JSON")
+    parser.add_argument("--quiet", action="store_true", help="no progress display")
+    parser.add_argument(
+        "--compare",
+        nargs=2,
+        type=Path,
+        metavar=("A.json", "B.json"),
+        help="how much better B is than A, on the people of both",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate and print tables, or compare two reports."""
+    if args.compare:
+        print(compared(*args.compare))
+        return 0
+    if not args.data:
+        raise ConfigError("nothing to evaluate on; give --data READER:WHERE, or --compare A B")
+    from vitruvian.outputs.files import replacing
+
+    report = _measured(args)
+    print(tables(report))
+    if args.out:
+        with replacing(args.out) as part:
+            part.write_text(report.to_json() + "\n", encoding="utf-8")
+    return 0
+
+
+def _measured(args: argparse.Namespace) -> Report:
+    from vitruvian import __version__
+    from vitruvian.datasets import open_dataset
+    from vitruvian.datasets.coco import coco_boxes
+    from vitruvian.evaluate import BoxKind, evaluate
+    from vitruvian.runtime.load import load
+
+    kinds: dict[str, tuple[BoxKind, ...]] = {
+        "gt": ("gt",),
+        "detector": ("detector",),
+        "both": ("gt", "detector"),
+    }
+    boxes = kinds.get(args.boxes, ("given",))
+    given = coco_boxes(args.boxes) if boxes == ("given",) else None
+    data = open_dataset(args.data)
+    predictor = load(
+        args.model,
+        detector=args.detector if "detector" in boxes else None,
+        device=args.device,
+        backend=args.backend,
+        threads=args.threads,
+        flip=True if args.flip else None,
+        conf=args.conf,
+    )
+    total = min(len(data), args.limit or len(data)) * len(boxes)
+    with _progress(total, quiet=args.quiet or bool(args.source)) as progress:
+        return evaluate(
+            predictor,
+            data,
+            boxes=boxes,
+            given=given,
+            source=args.source,
+            limit=args.limit,
+            batch=args.batch,
+            model=predictor.provenance
+            | {"vitruvian": __version__, "command": shlex.join(sys.argv)},
+            name=args.data,
+            progress=progress,
+        )
+
+
+@contextlib.contextmanager
+def _progress(total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Called with the number of pictures just done; shows a bar where somebody can see it."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("evaluate", total=total)
+        yield lambda count: bar.advance(task, count)
+
+
+def tables(report: Report) -> str:
+    """The report as text for a terminal; shares in percent."""
+    lines = [f"PCK@0.2 of the {report.reference}; OKS is the mean fraction above .50:.05:.95"]
+    if report.left_out:
+        lines.append(f"not counted, the model has no {', '.join(report.left_out)}")
+    head = ["boxes", "source", "pictures", "people", "OKS", "PCK", "AP", "AP50", "AP75", "AR"]
+    lines += ["", *_aligned([head, *map(_cells, report.rows)])]
+    whole = [row for row in report.rows if row.source == ALL]
+    joints = [
+        [name, *(f"{_percent(row.joints[name][0])} of {row.joints[name][1]}" for row in whole)]
+        for name in whole[0].joints
+    ]
+    lines += ["", *_aligned([["PCK of", *(row.boxes for row in whole)], *joints])]
+    if report.detector:
+        rows = [_detector_cells(row) for row in report.detector if row.recall.people]
+        head = ["source", "size of box", "people", "recall@.5", "box AP"]
+        lines += ["", *_aligned([head, *rows])]
+    return "\n".join(lines)
+
+
+def compared(first: Path, second: Path) -> str:
+    """Second report minus first as text; an asterisk where the interval leaves zero out."""
+    found = compare(load_people(first), load_people(second), np.random.default_rng(0))
+    head = ["boxes", "source", "metric", "people", f"{second.stem} - {first.stem}", ""]
+    return "\n".join(_aligned([head, *map(_difference_cells, found)]))
+
+
+def _cells(row: Row) -> list[str]:
+    coco = row.coco
+    numbers = [coco.ap, coco.ap50, coco.ap75, coco.ar] if coco else [-1.0] * 4
+    return [
+        row.boxes,
+        row.source,
+        str(row.pictures),
+        str(row.pck.people if row.oks_fraction is None else row.oks_fraction.people),
+        "-" if row.oks_fraction is None else _interval(row.oks_fraction),
+        _interval(row.pck),
+        *(_percent(number) for number in numbers),
+    ]
+
+
+def _detector_cells(row: DetectorRow) -> list[str]:
+    ap = "-" if row.ap is None else _percent(row.ap)
+    return [row.source, row.size, str(row.recall.people), _interval(row.recall), ap]
+
+
+def _difference_cells(row: Difference) -> list[str]:
+    found = row.interval
+    sure = "*" if found.low > 0 or found.high < 0 else ""
+    name = {"oks_fraction": "OKS", "pck": "PCK"}[row.metric]
+    return [row.boxes, row.source, name, str(found.people), _interval(found), sure]
+
+
+def _interval(found: Interval) -> str:
+    if math.isnan(found.value):
+        return "-"
+    return f"{100 * found.value:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+
+
+def _percent(share: float) -> str:
+    return "-" if math.isnan(share) or share < 0 else f"{100 * share:.1f}"
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
