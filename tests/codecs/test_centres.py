@@ -71,3 +71,12 @@ def test_duplicates_of_a_box_are_removed_and_the_best_kept() -> None:
     (found,) = codec.decode({"centre": logits, "box": sides}, SIZE)
     assert found.scores == pytest.approx(1 / (1 + np.exp([-3.0, -1.0])))
     assert found.xyxy[0].tolist() == pytest.approx([43.5 - 24, 43.5 - 24, 43.5 + 24, 43.5 + 24])
+
+
+@pytest.mark.parametrize("threshold, count", [(0.0, 1), (1.0, 0)])
+def test_thresholds_may_be_all_or_nothing(threshold: float, count: int) -> None:
+    logits, sides = np.full((1, 1, 12, 16), -9.0, np.float32), np.zeros((1, 4, 12, 16), np.float32)
+    logits[0, 0, 5, 5] = 12.0
+    codec = Centres(threshold=threshold, most=1)
+    (found,) = codec.decode({"centre": logits, "box": sides}, SIZE)
+    assert len(found) == count

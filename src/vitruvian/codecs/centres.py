@@ -94,7 +94,9 @@ class Centres:
     def _decode_one(
         self, logit: np.ndarray, log_sides: np.ndarray, pixels: tuple[np.ndarray, ...]
     ) -> Boxes:
-        rows, columns = local_maxima(logit, float(np.log(self.threshold / (1 - self.threshold))))
+        with np.errstate(divide="ignore"):  # a threshold of 0 keeps all, one of 1 nothing
+            floor = float(np.log(self.threshold) - np.log1p(-self.threshold))
+        rows, columns = local_maxima(logit, floor)
         best = np.argsort(-logit[rows, columns], kind="stable")[: self.most]
         rows, columns = rows[best], columns[best]
         scores = 1 / (1 + np.exp(-logit[rows, columns]))
