@@ -6,7 +6,7 @@ import pytest
 
 from tests.painted import pose_model
 from vitruvian.core.errors import ConfigError, UnknownName, WeightsError
-from vitruvian.runtime import load as loading
+from vitruvian.runtime import weights
 from vitruvian.runtime.load import load
 from vitruvian.runtime.weights import FOLDER, bundled, bundled_model
 
@@ -68,7 +68,7 @@ def test_a_bundled_name_that_does_not_exist_suggests_one(shipped):
 
 
 def test_the_default_is_the_bundled_pair(shipped, monkeypatch):
-    monkeypatch.setattr(loading, "bundled_model", lambda name: bundled_model(name, shipped))
+    monkeypatch.setattr(weights, "FOLDER", shipped)
     pose = load(threads=1)
     assert pose.pose.model.metadata.name == "painted"
     assert pose.detector.model.metadata.name == "painted_people"

@@ -32,7 +32,7 @@ def find(package: str, name: str) -> Callable[..., Any]:
     try:
         found = getattr(import_module(module), attribute, None) if module else None
     except ModuleNotFoundError as error:
-        if error.name == "torch":
+        if (error.name or "").partition(".")[0] == "torch":
             raise MissingExtra("torch", "train", f"{kind} {name!r}") from error
         if not f"{module}.".startswith(f"{error.name}."):
             raise

@@ -8,52 +8,38 @@ are ignored.
 """
 
 import os
-from importlib import import_module
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+import cv2
 import numpy as np
+import PIL.Image
+from PIL import ImageOps
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from vitruvian.core.errors import InputError
 from vitruvian.core.types import Image
 
-if TYPE_CHECKING:
-    from PIL.Image import Image as Picture
-
-
-@runtime_checkable
-class PilImage(Protocol):
-    """A ``PIL.Image.Image``, named without importing Pillow."""
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(W, H) in pixels."""
-        ...
-
-    def copy(self) -> "PilImage":
-        """Another one like it."""
-        ...
-
-    def getexif(self) -> object:
-        """Its EXIF data."""
-        ...
-
-
-Source = str | os.PathLike[str] | bytes | np.ndarray | PilImage
+Source = str | os.PathLike[str] | bytes | np.ndarray | PIL.Image.Image
 """A path, the bytes of a file, an RGB array H W 3 uint8, or a PIL picture."""
 
 MAX_PIXELS = 200_000_000
 """Default limit on width x height: the largest phone cameras pass, decompression bombs do not."""
 
-_FORMATS = {
-    b"\xff\xd8\xff": ("JpegImagePlugin", "JpegImageFile"),
-    b"\x89PNG\r\n\x1a\n": ("PngImagePlugin", "PngImageFile"),
-    b"RIFF": ("WebPImagePlugin", "WebPImageFile"),
-    b"GIF8": ("GifImagePlugin", "GifImageFile"),
-    b"BM": ("BmpImagePlugin", "BmpImageFile"),
-    b"II*\0": ("TiffImagePlugin", "TiffImageFile"),
-    b"MM\0*": ("TiffImagePlugin", "TiffImageFile"),
+_READERS: dict[bytes, Callable[[BytesIO], PIL.Image.Image]] = {
+    b"\xff\xd8\xff": JpegImageFile,
+    b"\x89PNG\r\n\x1a\n": PngImageFile,
+    b"RIFF": WebPImageFile,
+    b"GIF8": GifImageFile,
+    b"BM": BmpImageFile,
+    b"II*\0": TiffImageFile,
+    b"MM\0*": TiffImageFile,
 }
 _END_OF_IMAGE = b"\xff\xd9"
 
@@ -85,10 +71,10 @@ def as_image(source: object, *, max_pixels: int = MAX_PIXELS) -> Image:
         return read(source, max_pixels=max_pixels)
     if isinstance(source, np.ndarray):
         return _checked(source)
-    if isinstance(source, PilImage):
+    if isinstance(source, PIL.Image.Image):
         _check_size(source.size, "PIL picture", max_pixels)
         try:
-            return _pixels(source.copy())  # type: ignore[arg-type]
+            return _pixels(source.copy())
         except Exception as error:
             raise InputError(f"cannot decode PIL picture: {error}") from error
     raise InputError(
@@ -105,7 +91,7 @@ def _load(path: str | os.PathLike[str]) -> tuple[bytes, str]:
         raise InputError(f"cannot read {name}: {error.strerror or error}") from error
 
 
-def _opened(data: bytes, name: str) -> "Picture":
+def _opened(data: bytes, name: str) -> PIL.Image.Image:
     """The header, by the one reader that the first bytes name.
 
     ``PIL.Image.open`` would try every reader there is, and warn about large pictures before our own
@@ -113,13 +99,12 @@ def _opened(data: bytes, name: str) -> "Picture":
     """
     if not data:
         raise InputError(f"{name} is empty")
-    for magic, (module, reader) in _FORMATS.items():
+    for magic, reader in _READERS.items():
         if data.startswith(magic) and (magic != b"RIFF" or data[8:12] == b"WEBP"):
             try:
-                made = getattr(import_module(f"PIL.{module}"), reader)(BytesIO(data))
+                return reader(BytesIO(data))
             except Exception as error:
                 raise InputError(f"{name} is truncated or corrupt: {error}") from error
-            return made  # type: ignore[no-any-return]
     raise InputError(f"{name} is no picture; accepted are JPEG, PNG, WebP, GIF, BMP and TIFF")
 
 
@@ -147,8 +132,6 @@ def _decode_jpeg(data: bytes) -> Image:
 
     Inside the compressed data a byte 255 is never followed by 217: it could only be the marker.
     """
-    import cv2
-
     scan = _first_scan(data)
     if data.find(_END_OF_IMAGE, scan) < 0:
         raise OSError("the file is truncated")
@@ -169,9 +152,7 @@ def _first_scan(data: bytes) -> int:
     return at
 
 
-def _pixels(picture: "Picture") -> Image:
-    from PIL import ImageOps
-
+def _pixels(picture: PIL.Image.Image) -> Image:
     ImageOps.exif_transpose(picture, in_place=True)
     if picture.mode.startswith("I;16"):
         return np.stack([(np.asarray(picture) >> 8).astype(np.uint8)] * 3, axis=-1)

@@ -26,12 +26,13 @@ class Entry:
     bytes: int
 
 
-def bundled(folder: Path = FOLDER) -> dict[str, Entry]:
-    """The models of a folder by name; empty where none ship.
+def bundled(folder: Path | None = None) -> dict[str, Entry]:
+    """The models of a folder (the package's own without one) by name; empty where none ship.
 
     Raises:
         WeightsError: The list is there but cannot be used.
     """
+    folder = folder or FOLDER
     index = folder / "models.json"
     if not index.exists():
         return {}
@@ -45,13 +46,14 @@ def bundled(folder: Path = FOLDER) -> dict[str, Entry]:
         raise WeightsError(f"{index} is corrupt ({error}); install the package again") from error
 
 
-def bundled_model(name: str, folder: Path = FOLDER) -> bytes:
+def bundled_model(name: str, folder: Path | None = None) -> bytes:
     """The bytes of a bundled model, of the size and with the hash that were shipped.
 
     Raises:
         UnknownName: No model of that name ships.
         WeightsError: None ship at all, or the file is not the one that was shipped.
     """
+    folder = folder or FOLDER
     entries = bundled(folder)
     if not entries:
         raise WeightsError(

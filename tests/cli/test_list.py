@@ -1,0 +1,37 @@
+import pytest
+
+
+def test_every_kind_is_listed(vitruvian):
+    done = vitruvian("list")
+    assert done.code == 0
+    for headline in ("models:", "systems:", "skeletons:", "nets:", "datasets:", "codecs:"):
+        assert headline in done.out
+    assert "vitruvian_pose_s" in done.out
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        ("skeletons", "coco17"),
+        ("systems", "hrnet_w32_256x192"),
+        ("nets", "hrnet"),
+        ("datasets", "coco"),
+        ("codecs", "heatmap"),
+    ],
+)
+def test_one_kind_is_listed_alone(vitruvian, kind, line):
+    out = vitruvian("list", kind).out
+    assert line in {row.split()[0] for row in out.splitlines()}
+    assert ":" not in out
+
+
+def test_rows_say_what_a_thing_is(vitruvian):
+    assert "17 keypoints" in vitruvian("list", "skeletons").out
+    assert "topdown, coco17, 256x192" in vitruvian("list", "systems").out
+
+
+def test_an_unknown_kind_is_wrong_usage(vitruvian, capsys):
+    with pytest.raises(SystemExit) as caught:
+        vitruvian("list", "animals")
+    assert caught.value.code == 2
+    assert "invalid choice: 'animals'" in capsys.readouterr().err
