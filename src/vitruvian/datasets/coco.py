@@ -4,6 +4,7 @@
 of the data set it came from) and ``fully_annotated`` (false: unlabelled people may be in it).
 """
 
+import json
 import logging
 import re
 from collections.abc import Sequence
@@ -235,3 +236,50 @@ def _find_images(file: Path, names: Sequence[str]) -> Path:
     root, split = file.parent.parent, file.stem.rpartition("_")[2]
     places = [root / "images", root / "images" / split, root / split, file.parent, root]
     return next((p for p in places if names and (p / names[0]).is_file()), places[0])
+
+
+def write_coco(table: Table, file: Path | str) -> None:
+    """The labels as COCO-keypoints JSON; what a data set has beside these fields is lost.
+
+    Reading it back gives the same people, flags, boxes, areas, identifiers and sources. File names
+    stay relative to the table's folder.
+    """
+    sizes = [table[i].size for i in range(len(table))]
+    images = [
+        {
+            "id": int(table.image_ids[i]),
+            "file_name": table.names[i],
+            "height": sizes[i][0],
+            "width": sizes[i][1],
+            "source": table.sources[i],
+            "fully_annotated": bool(table.fully_annotated[i]),
+        }
+        for i in range(len(table))
+    ]
+    picture_of = np.repeat(table.image_ids, np.diff(table.first))
+    flags = table.visible[:, :, None].astype(np.float64)
+    points = np.concatenate([np.nan_to_num(table.xy.astype(np.float64)), flags], 2)
+    corner = table.boxes[:, :2].astype(np.float64)
+    boxes = np.concatenate([corner, table.boxes[:, 2:] - corner], 1)
+    people = [
+        {
+            "id": int(table.ids[n]),
+            "image_id": int(picture_of[n]),
+            "category_id": 1,
+            "iscrowd": int(table.crowd[n]),
+            "num_keypoints": int((table.visible[n] > 0).sum()),
+            "keypoints": points[n].ravel().tolist(),
+            "bbox": boxes[n].tolist(),
+            "area": float(table.area[n]),
+        }
+        for n in range(len(points))
+    ]
+    bones = table.skeleton
+    category = {
+        "id": 1,
+        "name": "person",
+        "keypoints": list(bones.keypoints),
+        "skeleton": (bones.limb_index + 1).tolist(),
+    }
+    data = {"images": images, "annotations": people, "categories": [category]}
+    Path(file).write_text(json.dumps(data), encoding="utf-8")

@@ -4,7 +4,7 @@
 what the file names in them start from (the folder above ``annotations`` when not given). Both
 releases are told apart by their content. Frames that nobody labelled are left out. A region to
 ignore becomes a crowd row. ``person_fields`` has ``track`` (-1 for a region) and ``head`` (xyxy),
-``picture_fields`` has ``video`` and ``frame``.
+``picture_fields`` has ``video``, ``frame`` and ``ignore`` (the polygons).
 """
 
 from collections.abc import Iterator
@@ -41,8 +41,11 @@ class _Rows:
     boxes: list[list[float]] = field(default_factory=list)
     heads: list[list[float]] = field(default_factory=list)
     tracks: list[int] = field(default_factory=list)
+    regions: list[list[np.ndarray]] = field(default_factory=list)
 
     def frame(self, name: str, video: str, number: int) -> None:
+        """A frame; people and regions that follow are in it."""
+        self.regions.append([])
         self.names.append(name)
         self.videos.append(video)
         self.frames.append(number)
@@ -59,6 +62,8 @@ class _Rows:
         self.tracks.append(track)
 
     def region(self, polygon: np.ndarray) -> None:
+        """A polygon V 2 of the last frame."""
+        self.regions[-1].append(polygon)
         box = [*polygon.min(0).tolist(), *polygon.max(0).tolist()]
         self.person(np.zeros((15, 3), np.float32), box, [np.nan] * 4, -1)
 
@@ -89,7 +94,11 @@ def posetrack(argument: str) -> Table:
             "track": np.array(rows.tracks, np.int64),
             "head": np.array(rows.heads, np.float32).reshape(-1, 4),
         },
-        picture_fields={"video": np.array(rows.videos), "frame": np.array(rows.frames, np.int64)},
+        picture_fields={
+            "video": np.array(rows.videos),
+            "frame": np.array(rows.frames, np.int64),
+            "ignore": _objects(rows.regions),
+        },
     )
 
 
@@ -151,6 +160,13 @@ def _person_2017(row: dict[str, Any]) -> _Person:
         points[joint["id"][0]] = joint["x"][0], joint["y"][0], 1
     head = [float(row[side][0]) for side in ("x1", "y1", "x2", "y2")]
     return points, None, head, int(row["track_id"][0])
+
+
+def _objects(rows: list[list[np.ndarray]]) -> np.ndarray:
+    """A column of lists."""
+    column = np.empty(len(rows), object)
+    column[:] = rows
+    return column
 
 
 def _xy(points: np.ndarray) -> np.ndarray:

@@ -63,11 +63,11 @@ def oks_ap(
         InputError: The two do not fit, or the skeleton has no sigmas.
         MissingExtra: hotcoco is not installed.
     """
-    _check(truth, found)
+    check_pairs(truth, found)
     if sigmas is None:
         sigmas = truth[0].skeleton.oks_sigmas if truth else np.ones(1, np.float32)
     ids = picture_ids(truth)
-    return _scores(ground_truth(truth, ids), _results(found, ids), sigmas)
+    return _scores(ground_truth(truth, ids), pose_results(found, ids), sigmas)
 
 
 def oks_ap_of_files(
@@ -133,7 +133,8 @@ def _people(image_id: int, sample: Sample) -> list[dict[str, Any]]:
     ]
 
 
-def _results(found: Sequence[Poses], ids: Sequence[int]) -> list[dict[str, Any]]:
+def pose_results(found: Sequence[Poses], ids: Sequence[int]) -> list[dict[str, Any]]:
+    """COCO results; a keypoint that was not found stands at (0, 0)."""
     rows = []
     for image_id, poses in zip(ids, found, strict=True):
         xy = np.nan_to_num(poses.xy.astype(np.float64))
@@ -150,7 +151,12 @@ def _results(found: Sequence[Poses], ids: Sequence[int]) -> list[dict[str, Any]]
     return rows
 
 
-def _check(truth: Sequence[Sample], found: Sequence[Poses]) -> None:
+def check_pairs(truth: Sequence[Sample], found: Sequence[Poses]) -> None:
+    """Nothing, where labels and poses are of as many pictures and of the same keypoints.
+
+    Raises:
+        InputError: They are not.
+    """
     if len(truth) != len(found):
         raise InputError(f"{len(truth)} samples and {len(found)} results; give one per picture")
     names = {s.skeleton.keypoints for s in truth} | {p.skeleton.keypoints for p in found}
