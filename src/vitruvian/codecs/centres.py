@@ -34,7 +34,7 @@ class Centres:
     spread: float = 0.09
     near: float = 0.4
     threshold: float = 0.3
-    iou: float = 0.6
+    iou: float = 0.5
     most: int = 100
 
     @property
