@@ -12,6 +12,7 @@ from vitruvian.runtime.backends import open_network
 from vitruvian.systems.metadata import Metadata, read_metadata
 from vitruvian.systems.spec import System
 from vitruvian.systems.vitruvian import vitruvian_person_s
+from vitruvian.train import export
 from vitruvian.train.device import Normalised
 from vitruvian.train.export import compare, export_onnx
 from vitruvian.train.loop import build
@@ -31,6 +32,8 @@ def test_the_file_alone_configures_inference(system: System, tmp_path: Path) -> 
     np.testing.assert_allclose(found, truth, atol=5e-3 * np.abs(truth).max())
     kinds = {t.data_type for t in onnx.load(path).graph.initializer if np.prod(t.dims) >= 256}
     assert kinds == {onnx.TensorProto.FLOAT16}
+    source = str(Path(export.__file__).parents[1])
+    assert source.encode() not in path.read_bytes()
 
 
 def test_full_precision_agrees_to_rounding(system: System, tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def _measured(args: argparse.Namespace) -> Report:
             limit=args.limit,
             batch=args.batch,
             model=predictor.provenance
-            | {"vitruvian": __version__, "command": shlex.join(sys.argv)},
+            | {"vitruvian": __version__, "command": "vitruvian " + shlex.join(sys.argv[1:])},
             name=args.data,
             progress=progress,
         )

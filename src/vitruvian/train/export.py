@@ -130,7 +130,15 @@ def _to_onnx(model: nn.Module, size: tuple[int, int], names: list[str]) -> onnx.
             verbose=False,
         )
     proto: onnx.ModelProto = program.model_proto
+    _forget_where(proto)
     return proto
+
+
+def _forget_where(proto: onnx.ModelProto) -> None:
+    """Drop the exporter's notes: they name source lines and folders of this machine."""
+    for part in (*proto.graph.node, *proto.graph.value_info, *proto.graph.initializer):
+        part.doc_string = ""
+        del part.metadata_props[:]
 
 
 def _store_half(proto: onnx.ModelProto) -> None:
