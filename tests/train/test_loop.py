@@ -14,7 +14,7 @@ from vitruvian.train.checkpoint import provenance_of, read_tensors
 from vitruvian.train.device import Device, choose_device
 from vitruvian.train.feed import Batch, Feed, People
 from vitruvian.train.loop import NonFiniteLossError, Run, build, parse_loss, total_loss, train
-from vitruvian.train.optim import Average, learning_rate
+from vitruvian.train.optim import Average, learning_rate, make_optimizer, set_rate
 from vitruvian.train.validate import validator
 
 CPU = Device(name="cpu", bf16=False)
@@ -124,6 +124,23 @@ def test_every_stage_is_weighed_and_the_last_one_reported(system: System) -> Non
         total_loss(stages, batch, replace(system.recipe, stage_weights=(1.0,)))
 
 
+def test_a_stage_may_answer_some_of_the_fields(system: System) -> None:
+    ones = np.ones((1, 1, 2, 2), np.float32)
+    batch = Batch(
+        images=np.zeros((1, 8, 8, 3), np.uint8),
+        values={"heatmap": ones, "coarse_1": 3 * ones},
+        weights={"heatmap": ones, "coarse_1": ones},
+        rows=np.zeros(1, int),
+    )
+    recipe = replace(system.recipe, loss="heatmap=joints_mse,coarse_1=joints_mse")
+    none = torch.zeros(1, 1, 2, 2)
+    total, parts = total_loss([{"coarse_1": none}, {"heatmap": none}], batch, recipe)
+    assert float(total) == pytest.approx(4.5 + 0.5)
+    assert parts == pytest.approx({"loss_coarse_1": 4.5, "loss_heatmap": 0.5})
+    with pytest.raises(ConfigError, match=r"\['coarse_1'\], which no stage"):
+        total_loss([{"heatmap": none}], batch, recipe)
+
+
 def test_losses_are_named_per_field_with_factors() -> None:
     terms = parse_loss("centre=centre_focal,box=box_giou*2", ["centre", "box"])
     assert [(f.__name__, factor) for f, factor in terms.values()] == [
@@ -146,6 +163,29 @@ def test_schedules_warm_up_then_fall(system: System) -> None:
     assert [learning_rate(step, at, 10) for at in (0, 19, 20, 49, 50)] == pytest.approx(
         [1, 1, 0.1, 0.1, 0.01]
     )
+
+
+def test_a_schedule_may_hold_its_peak_and_end_above_zero(system: System) -> None:
+    line = replace(system.recipe, epochs=10, lr=1.0, warmup=4, schedule="linear", hold=5, floor=0.1)
+    rates = [learning_rate(line, step, 10) for step in (4, 49, 50, 75, 100)]
+    assert rates == pytest.approx([1, 1, 1, 0.55, 0.1])
+
+
+class Layers(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(2, 3), nn.Linear(3, 1)
+
+    def layers_above(self, name: str) -> int:
+        return 2 if name.startswith("first") else 0
+
+
+def test_lower_layers_learn_more_slowly_where_the_recipe_says_so(system: System) -> None:
+    recipe = replace(system.recipe, optimizer="adamw", lr=1.0, weight_decay=0.1, layer_decay=0.5)
+    optimizer = make_optimizer(Layers(), recipe)
+    set_rate(optimizer, 0.8)
+    groups = [(g["params"][0].shape, g["lr"], g["weight_decay"]) for g in optimizer.param_groups]
+    assert groups == [((1, 3), 0.8, 0.1), ((3, 2), 0.2, 0.1), ((1,), 0.8, 0), ((3,), 0.2, 0)]
 
 
 def test_the_average_follows_the_weights() -> None:

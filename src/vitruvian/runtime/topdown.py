@@ -123,7 +123,8 @@ class TopDown:
             return box_scores
         counted = scores > test.keypoint_floor
         total = np.where(counted, scores, 0).sum(1)
-        score: np.ndarray = box_scores * total / np.maximum(counted.sum(1), 1)
+        mean = total / np.maximum(counted.sum(1), 1)
+        score: np.ndarray = box_scores * (mean + test.score_offset)
         return score.astype(np.float32)
 
     def _suppressed(self, people: Poses, views: Sequence[View]) -> Poses:

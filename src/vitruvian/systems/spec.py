@@ -45,7 +45,11 @@ class Recipe:
         lr: Peak learning rate.
         momentum: Momentum of SGD.
         weight_decay: Decoupled for AdamW, on matrices only; L2 elsewhere.
-        schedule: ``cosine`` to zero, or ``step``.
+        layer_decay: Factor on AdamW's rate from each layer to the one before it, for networks that
+            count their layers (``layers_above``).
+        schedule: ``cosine`` or ``linear`` down to ``floor``, or ``step``.
+        hold: Epochs at the peak before ``cosine`` or ``linear`` begins to fall.
+        floor: Where they end, as a share of ``lr``.
         milestones: Epochs after which ``step`` multiplies the rate by ``gamma``.
         gamma: Factor of ``step``.
         warmup: Optimiser steps of linear warm-up.
@@ -65,7 +69,10 @@ class Recipe:
     lr: float = 1e-3
     momentum: float = 0.9
     weight_decay: float = 0.0
-    schedule: Literal["cosine", "step"] = "step"
+    layer_decay: float = 1.0
+    schedule: Literal["cosine", "linear", "step"] = "step"
+    hold: int = 0
+    floor: float = 0.0
     milestones: tuple[int, ...] = ()
     gamma: float = 0.1
     warmup: int = 0
@@ -87,6 +94,7 @@ class Test:
         shift_flipped: Move mirrored maps one cell right before averaging (legacy alignment).
         rescore: Pose score = box score x mean of the keypoint scores above ``keypoint_floor``.
         keypoint_floor: See ``rescore``.
+        score_offset: Added to that mean (0.5 in CPN and MSPN).
         oks_nms: Poses that overlap a better one by more OKS than this are duplicates; 1 keeps all.
     """
 
@@ -96,6 +104,7 @@ class Test:
     shift_flipped: bool = False
     rescore: bool = True
     keypoint_floor: float = 0.2
+    score_offset: float = 0.0
     oks_nms: float = 0.9
 
 

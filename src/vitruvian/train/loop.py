@@ -179,8 +179,13 @@ def total_loss(
 ) -> tuple[Tensor, dict[str, float]]:
     """Sum over stages and fields; ``recipe.loss`` is ``NAME`` or ``field=NAME*weight,…``.
 
+    A stage need not have every field: some are only supervised on the way to the last stage.
+
     Returns:
-        The scalar to minimise, and the last stage's loss of every field.
+        The scalar to minimise, and the loss of every field in the last stage that has it.
+
+    Raises:
+        ConfigError: A field that no stage has, or another number of ``stage_weights`` than stages.
     """
     terms = parse_loss(recipe.loss, list(batch.values))
     weights = recipe.stage_weights or (1.0,) * len(stages)
@@ -188,9 +193,14 @@ def total_loss(
         raise ConfigError(
             f"recipe.stage_weights has {len(weights)} entries for {len(stages)} stages"
         )
+    unanswered = sorted(set(terms) - {name for stage in stages for name in stage})
+    if unanswered:
+        raise ConfigError(f"the data ask for {unanswered}, which no stage of the network answers")
     total, parts = torch.zeros(()), {}
     for stage, stage_weight in zip(stages, weights, strict=True):
         for name, (function, factor) in terms.items():
+            if name not in stage:
+                continue
             output = stage[name].float()
             target = torch.from_numpy(batch.values[name]).to(output.device, non_blocking=True)
             weight = torch.from_numpy(batch.weights[name]).to(output.device, non_blocking=True)
@@ -206,11 +216,7 @@ def parse_loss(text: str, fields: list[str]) -> dict[str, tuple[Callable[..., Te
     Raises:
         ConfigError: A field without a loss or a loss that does not exist.
     """
-    known = {
-        n
-        for n, f in vars(losses).items()
-        if callable(f) and getattr(f, "__module__", "") == losses.__name__
-    }
+    known = names_of_losses()
     items = (
         [part.partition("=") for part in text.split(",")]
         if "=" in text
@@ -220,7 +226,7 @@ def parse_loss(text: str, fields: list[str]) -> dict[str, tuple[Callable[..., Te
     for name, _, right in items:
         loss, _, factor = right.partition("*")
         if loss not in known:
-            raise ConfigError(f"no loss named {loss!r}; known: {', '.join(sorted(known))}")
+            raise ConfigError(f"no loss named {loss!r}; known: {', '.join(known)}")
         terms[name] = (getattr(losses, loss), float(factor or 1))
     if set(terms) != set(fields):
         raise ConfigError(f"train.loss {text!r} must name each of the fields {fields}")
@@ -229,7 +235,7 @@ def parse_loss(text: str, fields: list[str]) -> dict[str, tuple[Callable[..., Te
 
 def names_of_losses() -> list[str]:
     """What ``train.loss`` can name."""
-    own = {n: f for n, f in vars(losses).items() if callable(f)}
+    own = {n: f for n, f in vars(losses).items() if callable(f) and not n.startswith("_")}
     return sorted(n for n, f in own.items() if f.__module__ == losses.__name__)
 
 

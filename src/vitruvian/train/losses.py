@@ -78,3 +78,30 @@ def quality_focal(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     gap = (target - output.sigmoid()).square()
     loss = F.binary_cross_entropy_with_logits(output, target, reduction="none") * gap
     return (loss * weight).sum() / target.sum().clamp(min=1)
+
+
+def _bin_divergence(output: Tensor, target: Tensor) -> Tensor:
+    """B K bins: target x (log target - log softmax of the output), a bin's share of KL."""
+    log_chance = output.flatten(2).log_softmax(dim=2)
+    target = target.flatten(2)
+    return torch.special.xlogy(target, target) - target * log_chance
+
+
+def simcc_kl(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Divergence of a classification from its target, mean over bins, batch, keypoints (SimCC)."""
+    return (_bin_divergence(output, target).mean(dim=2) * weight.flatten(1)).mean()
+
+
+def simcc_kl_sum(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """The same as a sum over bins and keypoints, mean over the batch (SimCC's first version)."""
+    return (_bin_divergence(output, target).sum(dim=2) * weight.flatten(1)).sum(dim=1).mean()
+
+
+def rtmpose_kl(output: Tensor, target: Tensor, weight: Tensor, *, beta: float = 10.0) -> Tensor:
+    """Divergence of softmax(beta output) from softmax(beta target), mean over bins and keypoints.
+
+    A sum over the batch, as in RTMPose (Jiang et al. 2023): a larger batch has a larger loss.
+    """
+    target = (beta * target.flatten(2)).softmax(dim=2)
+    loss = _bin_divergence(beta * output, target).mean(dim=2) * weight.flatten(1)
+    return loss.mean(dim=1).sum()

@@ -11,19 +11,30 @@ from vitruvian.systems.spec import Recipe
 
 def make_optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """The recipe's optimiser; AdamW decays matrices and kernels, never gains and biases."""
-    parameters = [p for p in net.parameters() if p.requires_grad]
     if recipe.optimizer == "adamw":
-        groups = [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        return torch.optim.AdamW(groups, lr=recipe.lr, fused=True)
+        return torch.optim.AdamW(_adamw_groups(net, recipe), lr=recipe.lr, fused=True)
+    parameters = [p for p in net.parameters() if p.requires_grad]
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(
             parameters, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
         )
     kind = {"adam": torch.optim.Adam, "rmsprop": torch.optim.RMSprop}[recipe.optimizer]
     return kind(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay)
+
+
+def _adamw_groups(net: nn.Module, recipe: Recipe) -> list[dict]:
+    """Those that decay before those that do not; a group's rate is ``scale`` times the rate."""
+    found: dict[tuple[bool, float], list[Tensor]] = {}
+    for name, parameter in net.named_parameters():
+        if parameter.requires_grad:
+            decays = parameter.ndim > 1 and not name.endswith("pos_embed")
+            above = net.layers_above(name) if recipe.layer_decay != 1 else 0
+            key = (decays, recipe.layer_decay**above)
+            found.setdefault(key, []).append(parameter)
+    return [
+        {"params": found[key], "weight_decay": recipe.weight_decay * key[0], "scale": key[1]}
+        for key in sorted(found, reverse=True)
+    ]
 
 
 def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
@@ -34,15 +45,17 @@ def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
         return recipe.lr * recipe.gamma ** sum(
             step >= m * steps_per_epoch for m in recipe.milestones
         )
-    total = max(1, recipe.epochs * steps_per_epoch - recipe.warmup)
-    progress = min(1.0, (step - recipe.warmup) / total)
-    return recipe.lr * 0.5 * (1 + math.cos(math.pi * progress))
+    start = max(recipe.warmup, recipe.hold * steps_per_epoch)
+    total = max(1, recipe.epochs * steps_per_epoch - start)
+    progress = min(1.0, max(0.0, (step - start) / total))
+    left = 1 - progress if recipe.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * progress))
+    return recipe.lr * (recipe.floor + (1 - recipe.floor) * left)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Give every group the rate."""
+    """Give every group its share of the rate."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("scale", 1.0)
 
 
 class Average:
