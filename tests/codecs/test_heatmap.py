@@ -1,5 +1,7 @@
 """Heatmap: targets and decodes whose answer is known by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,48 @@ def test_cut_targets_end_three_sigma_from_the_nearest_cell(encoding):
 
     assert (value.value[0] > 0).any(axis=0).nonzero()[0].tolist() == [7, 8, 9, 10, 11, 12, 13]
     assert (value.value[0] > 0).any(axis=1).nonzero()[0].tolist() == [7, 8, 9, 10, 11, 12, 13]
+
+
+def test_a_longer_cutoff_draws_more_cells():
+    codec = Heatmap(skeleton=ONE, encoding="quantised", sigma=1.0, cutoff=4.0)
+
+    value = encode(codec, [[41.5, 41.5]], (64, 64)).value
+
+    assert (value[0] > 0).any(axis=0).nonzero()[0].tolist() == list(range(6, 15))
+
+
+def test_the_background_is_what_the_highest_keypoint_leaves():
+    codec = Heatmap(skeleton=PAIR, background=True, stride=1, sigma=1.0)
+    points = np.array([[4, 4], [5, 4]], np.float32)
+
+    target = codec.encode(points, np.array([2, 0], np.uint8), (8, 8))["heatmap"]
+
+    assert codec.fields[0].channels == target.value.shape[0] == 3
+    assert target.weight.ravel().tolist() == [1, 0, 1]
+    assert target.value[2] == pytest.approx(1 - target.value[0])
+    nobody = codec.encode(points, np.zeros(2, np.uint8), (8, 8))["heatmap"]
+    assert not nobody.weight.any()
+
+
+def test_a_decode_is_the_same_beside_a_background():
+    plain = Heatmap(skeleton=PAIR, sigma=1.5, blur_kernel=1)
+    points = np.array([[20.3, 30.6], [40.2, 11.1]], np.float32)
+    targets = replace(plain, background=True).encode(points, np.full(2, 2, np.uint8), (64, 64))
+    maps = {"heatmap": targets["heatmap"].value[None]}
+
+    decoded = replace(plain, background=True).decode(maps, (64, 64))
+
+    assert decoded.xy[0] == pytest.approx(points, abs=0.01)
+
+
+def test_the_background_is_no_keypoint_and_has_no_other_side():
+    codec = Heatmap(skeleton=PAIR, background=True, stride=1, decoding="argmax")
+    maps = np.zeros((1, 3, 1, 4), np.float32)
+    maps[0, 0, 0, 0], maps[0, 1, 0, 1], maps[0, 2, 0, 3] = 0.5, 0.6, 0.9
+
+    assert codec.decode({"heatmap": maps}, (1, 4)).xy[0, :, 0].tolist() == [0, 1]
+    flipped = codec.flip({"heatmap": maps})["heatmap"][0, :, 0]
+    assert flipped.argmax(axis=1).tolist() == [2, 3, 0]
 
 
 @pytest.mark.parametrize("xy, weight", [([-20.0, 30], 1), ([-40.0, 30], 0), ([30, 95.0], 0)])
@@ -113,7 +157,9 @@ def test_shifted_flip_repeats_the_first_column():
     assert flipped[0, :, 0].tolist() == [[7, 7, 6, 5], [3, 3, 2, 1]]
 
 
-@pytest.mark.parametrize("settings", [{"stride": 0}, {"sigma": 0.0}, {"blur_kernel": 4}])
+@pytest.mark.parametrize(
+    "settings", [{"stride": 0}, {"sigma": 0.0}, {"cutoff": 0.0}, {"blur_kernel": 4}]
+)
 def test_impossible_settings_are_refused(settings):
     with pytest.raises(ConfigError, match="give a stride"):
         Heatmap(skeleton=ONE, **settings)

@@ -52,9 +52,14 @@ def blank(build: Callable[[], nn.Module]) -> nn.Module:
         return build()
 
 
-def describe_net(build: Callable[[], nn.Module]) -> dict:
+def sized(build: Callable[..., nn.Module], size: tuple[int, int]) -> Callable[[], nn.Module]:
+    """The network for views of ``size``: some are built for a size and take no other."""
+    return partial(build, size=size) if "size" in inspect.signature(build).parameters else build
+
+
+def describe_net(build: Callable[..., nn.Module]) -> dict:
     """Size and outputs of a network with its default arguments."""
-    return _describe(blank(build), SIZE)
+    return _describe(blank(sized(build, SIZE)), SIZE)
 
 
 def describe_system(page: Callable[[], System]) -> dict:

@@ -10,6 +10,7 @@ import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,23 @@ import torch
 from torch import nn
 
 from vitruvian.core.errors import VitruvianError
-from vitruvian.nets import convert, hrnet, simplebaselines
+from vitruvian.nets import (
+    associative_embedding,
+    convert,
+    cpm,
+    cpn,
+    efficientpose,
+    fastpose,
+    higher_hrnet,
+    hourglass,
+    hrnet,
+    lightweight_openpose,
+    mspn,
+    openpose,
+    rtmpose,
+    simcc,
+    simplebaselines,
+)
 from vitruvian.nets.count import parameters
 
 TOLERANCE = 1e-4
@@ -67,6 +84,7 @@ class Family:
         layouts: The family's ``LAYOUTS``.
         enter: The authors' input as B 3 H W.
         leave: Our stages as arrays in the order and layout of the authors' outputs.
+        inside: A module whose last output the authors return too, before all others.
     """
 
     build: Callable[[dict], nn.Module]
@@ -75,6 +93,7 @@ class Family:
     leave: Callable[[list[dict[str, np.ndarray]]], list[np.ndarray]] = field(
         default=lambda stages: [array for stage in stages for array in stage.values()]
     )
+    inside: str = ""
 
 
 def _simplebaseline(config: dict) -> nn.Module:
@@ -101,9 +120,150 @@ def _hrnet(config: dict) -> nn.Module:
     )
 
 
+def _mspn(config: dict) -> nn.Module:
+    return mspn.mspn(
+        config["MODEL"]["STAGE_NUM"],
+        config["DATASET"]["KEYPOINT"]["NUM"],
+        blocks=tuple(config.get("layers", ())),
+        width=config["MODEL"]["UPSAMPLE_CHANNEL_NUM"],
+        coarse_to_fine=config["LOSS"]["COARSE_TO_FINE"],
+    )
+
+
+def _cpn(config: dict, depth: int) -> nn.Module:
+    return cpn.cpn(depth, config["num_class"])
+
+
+def _simcc(config: dict) -> nn.Module:
+    head = config["head"]
+    width, height = head["input_size"]
+    return simcc.simcc_res(
+        config["backbone"]["depth"],
+        head["out_channels"],
+        size=(height, width),
+        split=head["simcc_split_ratio"],
+    )
+
+
+def _rtmpose(config: dict) -> nn.Module:
+    trunk, head = config["backbone"], config["head"]
+    width, height = head["input_size"]
+    return rtmpose.RTMPose(
+        rtmpose.CSPNeXt(trunk["widen_factor"], trunk["deepen_factor"]),
+        head["out_channels"],
+        size=(height, width),
+        split=head["simcc_split_ratio"],
+        width=head["gau_cfg"]["hidden_dims"],
+        query=head["gau_cfg"]["s"],
+    )
+
+
+def _rows(stages: list[dict[str, np.ndarray]]) -> list[np.ndarray]:
+    """Classifications without the row or column that they are for us."""
+    (stage,) = stages
+    return [array.reshape(*array.shape[:2], -1) for array in stage.values()]
+
+
+def _hourglass_princeton(config: dict) -> nn.Module:
+    return hourglass.hourglass(
+        config["nstack"], config["oup_dim"], width=config["inp_dim"], growth=config["increase"]
+    )
+
+
+def _hourglass_bearpaw(config: dict) -> nn.Module:
+    return hourglass.hourglass(
+        config["num_stacks"], config["num_classes"], port="bearpaw", blocks=config["num_blocks"]
+    )
+
+
+def _cpm(config: dict) -> nn.Module:
+    build = cpm.cpm_vgg if "resize" in config["prototxt"] else cpm.cpm
+    channels, stages = (10, 4) if "FLIC" in config["prototxt"] else (15, 6)
+    return build(channels, stages, centre=config["input_channels"] == 4)
+
+
+def _rgb(image: np.ndarray) -> np.ndarray:
+    """Without the centre map that some networks are given as a fourth channel; ours make it."""
+    return np.ascontiguousarray(image[:, :3])
+
+
+def _from_nhwc(image: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(image.transpose(0, 3, 1, 2))
+
+
+def _stacked(stages: list[dict[str, np.ndarray]]) -> list[np.ndarray]:
+    """One array B S C h w."""
+    return [np.stack([np.concatenate([*s.values()], axis=1) for s in stages], axis=1)]
+
+
+def _associative_embedding(config: dict) -> nn.Module:
+    """All outputs are compared, also those that have no name."""
+    return associative_embedding.associative_embedding(
+        config["nstack"],
+        config["oup_dim"],
+        tags=0,
+        outputs=config["oup_dim"],
+        width=config["inp_dim"],
+        growth=(config["increase"], 128, 128, 128),
+    )
+
+
+def _last_with_relu(stages: list[dict[str, np.ndarray]]) -> list[np.ndarray]:
+    """The port keeps only the last stage, and cuts its heatmaps off below zero by mistake."""
+    return [stages[-1]["paf"], stages[-1]["heatmap"].clip(0)]
+
+
+def _higher_hrnet(config: dict) -> nn.Module:
+    width = config["channels"]
+    return higher_hrnet.higher_hrnet((width, 2 * width, 4 * width, 8 * width))
+
+
+def _both_scales(stages: list[dict[str, np.ndarray]]) -> list[np.ndarray]:
+    (stage,) = stages
+    return [np.concatenate([stage["heatmap"], stage["tag"]], axis=1), stage["heatmap_fine"]]
+
+
 FAMILIES = {
+    r"simcc-res": Family(build=_simcc, layouts=simcc.LAYOUTS, leave=_rows),
+    r"rtmpose-": Family(build=_rtmpose, layouts=rtmpose.LAYOUTS, leave=_rows, inside="trunk"),
+    r"alphapose-fastpose-": Family(
+        build=lambda config: fastpose.fastpose(config["NUM_LAYERS"], config["NUM_JOINTS"]),
+        layouts=fastpose.LAYOUTS,
+    ),
+    r"cpn-res50": Family(build=partial(_cpn, depth=50), layouts=cpn.LAYOUTS),
+    r"cpn-res101": Family(build=partial(_cpn, depth=101), layouts=cpn.LAYOUTS),
+    r"mspn-": Family(build=_mspn, layouts=mspn.LAYOUTS),
+    r"efficientpose-": Family(
+        build=lambda config: efficientpose.efficientpose(config["variant"].lower()),
+        layouts=efficientpose.LAYOUTS,
+        leave=lambda stages: [stages[0]["heatmap"][:, np.argsort(efficientpose.MPII_ORDER)]],
+    ),
     r"simplebaseline-": Family(build=_simplebaseline, layouts=simplebaselines.LAYOUTS),
     r"hrnet-": Family(build=_hrnet, layouts=hrnet.LAYOUTS),
+    r"cpm-": Family(build=_cpm, layouts=cpm.LAYOUTS, enter=_rgb),
+    r"hourglass-princeton-": Family(
+        build=_hourglass_princeton,
+        layouts=hourglass.LAYOUTS,
+        enter=_from_nhwc,
+        leave=_stacked,
+    ),
+    r"hourglass-bearpaw-": Family(build=_hourglass_bearpaw, layouts=hourglass.LAYOUTS),
+    r"associative-embedding-": Family(
+        build=_associative_embedding,
+        layouts=associative_embedding.LAYOUTS,
+        enter=_from_nhwc,
+        leave=_stacked,
+    ),
+    r"openpose-coco18": Family(
+        build=lambda config: openpose.openpose(), layouts=openpose.LAYOUTS, leave=_last_with_relu
+    ),
+    r"lightweight-openpose-": Family(
+        build=lambda config: lightweight_openpose.lightweight_openpose(
+            config["num_refinement_stages"]
+        ),
+        layouts=lightweight_openpose.LAYOUTS,
+    ),
+    r"higherhrnet-": Family(build=_higher_hrnet, layouts=higher_hrnet.LAYOUTS, leave=_both_scales),
 }
 """Start of a fixture's ``meta["name"]`` -> its family."""
 
@@ -147,14 +307,8 @@ def _check_net(name: str, file: dict[str, np.ndarray]) -> Row:
     if found is None:
         return Row(name=name, error=f"no family of {meta['name']!r} is known to the runner")
     net = found.build(meta["config"]).eval()
-    state = {
-        key: torch.from_numpy(value(key, shape, meta["gain"], meta["seed"]))
-        for key, shape in meta["keys"]
-    }
-    convert.load(net, state, found.layouts)
-    with torch.inference_mode():
-        stages = net(torch.from_numpy(found.enter(file["input"].astype(np.float32))))
-    ours = found.leave([{key: x.numpy() for key, x in stage.items()} for stage in stages])
+    convert.load(net, _state(meta), found.layouts)
+    ours = _outputs(net, found, file["input"].astype(np.float32))
     theirs = [file[f"out{index}"].astype(np.float32) for index in range(len(meta["outputs"]))]
     if [a.shape for a in ours] != [b.shape for b in theirs]:
         raise ValueError(f"shapes {[a.shape for a in ours]}, authors' {[b.shape for b in theirs]}")
@@ -165,3 +319,27 @@ def _check_net(name: str, file: dict[str, np.ndarray]) -> Row:
         authors=meta["n_params"],
         differences=tuple(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs),
     )
+
+
+def _state(meta: dict) -> dict[str, torch.Tensor]:
+    """The weights of a fixture; in a "unit" one the learnt factors are around 1 and not 0."""
+    state = {}
+    for key, shape in meta["keys"]:
+        array = value(key, shape, meta["gain"], meta["seed"])
+        if meta["name"].endswith("-unit") and key.rsplit(".", 1)[-1] in ("g", "scale"):
+            array = array + np.float32(1)
+        state[key] = torch.from_numpy(array)
+    return state
+
+
+def _outputs(net: nn.Module, found: Family, image: np.ndarray) -> list[np.ndarray]:
+    """What our network answers to the authors' input, as they lay it out."""
+    seen: list[torch.Tensor] = []
+    if found.inside:
+        module = net.get_submodule(found.inside)
+        module.register_forward_hook(lambda _, inputs, output: seen.append(output))
+    with torch.inference_mode():
+        stages = net(torch.from_numpy(found.enter(image)))
+    last = [x[-1] if isinstance(x, list) else x for x in seen]
+    arrays = found.leave([{key: x.numpy() for key, x in stage.items()} for stage in stages])
+    return [x.numpy() for x in last] + arrays

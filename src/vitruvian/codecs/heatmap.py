@@ -1,6 +1,6 @@
 """One map per keypoint with a Gaussian at the keypoint (Tompson et al. 2014; Xiao et al. 2018).
 
-Encodings: ``quantised`` to the nearest cell and cut off 3 sigma from it (SimpleBaselines, HRNet);
+Encodings: ``quantised`` to the nearest cell and cut off some cells from it (Hourglass to HRNet);
 sub-pixel and ``windowed``, cut off at the same place (UDP); ``subpixel`` over the whole map (DARK).
 
 Decodings: the highest cell, ``argmax``; a ``quarter`` cell from there towards the higher neighbours
@@ -23,7 +23,7 @@ from vitruvian.core.fields import Field
 from vitruvian.core.skeleton import Skeleton
 from vitruvian.core.types import Fields, Keypoints, Target
 from vitruvian.core.view import Align, cell_to_view, view_to_cell
-from vitruvian.kernels.peaks import dark_step, highest, quarter_step, udp_step
+from vitruvian.kernels.peaks import dark_step, highest, quarter_step, smoothed, udp_step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +36,11 @@ class Heatmap:
         sigma: Standard deviation of the Gaussian, in cells.
         align: Where the centre of a cell lies in the view.
         encoding: How the Gaussian is drawn; see the module.
+        cutoff: Sigmas from the nearest cell to the last cell that is drawn; not for ``subpixel``.
         decoding: How the peak is found; see the module.
         blur_kernel: Odd width in cells of the Gaussian blur that comes before ``dark`` and ``udp``.
+        smooth: Sigma in cells of a blur before the search for the highest cell; 0 for none.
+        background: Has one more map, the last: 1 - the highest of the others (CPM).
         name: Name of the field.
     """
 
@@ -46,21 +49,27 @@ class Heatmap:
     sigma: float = 2.0
     align: Align = "centre"
     encoding: Literal["quantised", "windowed", "subpixel"] = "subpixel"
+    cutoff: float = 3.0
     decoding: Literal["argmax", "quarter", "dark", "udp"] = "udp"
     blur_kernel: int = 11
+    smooth: float = 0.0
+    background: bool = False
     name: str = "heatmap"
 
     def __post_init__(self) -> None:
-        if self.stride < 1 or self.sigma <= 0 or self.blur_kernel % 2 != 1:
+        positive = min(self.sigma, self.cutoff) > 0
+        if self.stride < 1 or not positive or self.blur_kernel % 2 != 1:
             raise ConfigError(
-                f"heat maps with stride {self.stride}, sigma {self.sigma} and blur kernel "
-                f"{self.blur_kernel}; give a stride of at least 1, a sigma above 0, an odd kernel"
+                f"heat maps with stride {self.stride}, sigma {self.sigma}, cutoff {self.cutoff}, "
+                f"blur kernel {self.blur_kernel}; give a stride of at least 1, a sigma and a "
+                "cutoff above 0, an odd kernel"
             )
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """One field with a channel per keypoint."""
-        return (Field(name=self.name, channels=len(self.skeleton), stride=self.stride),)
+        """One field with a channel per keypoint, and one for the background if there is one."""
+        channels = len(self.skeleton) + self.background
+        return (Field(name=self.name, channels=channels, stride=self.stride),)
 
     def encode(
         self,
@@ -70,8 +79,8 @@ class Heatmap:
     ) -> dict[str, Target]:
         """Target maps in [0, 1], peak 1 at each labelled keypoint.
 
-        A keypoint that is not labelled, or more than 3 sigma (and HRNet's one cell) outside the
-        map, has an empty map and weight 0.
+        A keypoint that is not labelled, or whose window (and HRNet's one cell more) misses the map,
+        has an empty map and weight 0.
 
         Args:
             xy: K 2 view pixels; NaN where not labelled.
@@ -82,16 +91,16 @@ class Heatmap:
         cell = view_to_cell(xy.astype(np.float64), size, (h, w), self.align)
         labelled = (visible > 0) & np.isfinite(cell).all(axis=1)
         cell = np.where(labelled[:, None], cell, 0.0)
-        nearest, reach = np.trunc(cell + 0.5), int(3 * self.sigma)
+        nearest, reach = np.trunc(cell + 0.5), int(self.cutoff * self.sigma)
         meets = ((nearest + reach >= -1) & (nearest - reach < (w, h))).all(axis=1)
         weight = (labelled & meets).astype(np.float32)
         across = self._bump(cell[:, 0], nearest[:, 0], w)
         down = self._bump(cell[:, 1], nearest[:, 1], h) * weight[:, None]
-        return {
-            self.name: Target(
-                value=down[:, :, None] * across[:, None, :], weight=weight[:, None, None]
-            )
-        }
+        value = down[:, :, None] * across[:, None, :]
+        if self.background:
+            value = np.concatenate([value, 1 - value.max(axis=0, keepdims=True)])
+            weight = np.append(weight, weight.max())
+        return {self.name: Target(value=value, weight=weight[:, None, None])}
 
     def decode(self, fields: Fields, size: tuple[int, int]) -> Keypoints:
         """One person per view (N = B); a map without a positive cell gives NaN and score 0.
@@ -100,10 +109,13 @@ class Heatmap:
             fields: Maps B K h w; the keypoint's score is the highest value, clipped to [0, 1].
             size: (H, W) of the view in pixels.
         """
-        maps = fields[self.name]
+        maps = fields[self.name][:, : len(self.skeleton)]
         batch, keypoints, h, w = maps.shape
         maps = maps.reshape(-1, h, w)
         cell, value = highest(maps)
+        if self.smooth:
+            cell, _ = highest(smoothed(maps, _gaussian(self.smooth), "symmetric"))
+            value = maps[np.arange(len(maps)), cell[:, 1], cell[:, 0]]
         found = value > 0
         xy = np.where(found[:, None], cell + self._step(maps, cell), np.nan).astype(np.float32)
         scores = np.where(found, np.clip(value, 0, 1), 0).astype(np.float32)
@@ -121,7 +133,9 @@ class Heatmap:
             fields: Maps B K h w of the mirrored views.
             shift: Move them one cell to the right (HRNet's SHIFT_HEATMAP; legacy alignment).
         """
-        maps = fields[self.name][:, self.skeleton.flip_index, :, ::-1]
+        maps = fields[self.name]
+        order = np.append(self.skeleton.flip_index, len(self.skeleton))[: maps.shape[1]]
+        maps = maps[:, order, :, ::-1]
         if shift:
             maps = np.concatenate([maps[..., :1], maps[..., :-1]], axis=-1)
         return {self.name: maps}
@@ -133,7 +147,7 @@ class Heatmap:
         distance = (steps - peak[:, None]).astype(np.float32)
         bump: np.ndarray = np.exp(distance * distance / np.float32(-2 * self.sigma**2))
         if self.encoding != "subpixel":
-            bump *= np.abs(steps - nearest[:, None]) <= int(3 * self.sigma)
+            bump *= np.abs(steps - nearest[:, None]) <= int(self.cutoff * self.sigma)
         return bump
 
     def _step(self, maps: np.ndarray, cell: np.ndarray) -> np.ndarray:
@@ -147,3 +161,10 @@ class Heatmap:
                 return udp_step(maps, cell, self.blur_kernel)
             case "argmax":
                 return np.zeros(cell.shape)
+
+
+def _gaussian(sigma: float) -> np.ndarray:
+    """Weights of a Gaussian out to four sigma, as SciPy cuts it."""
+    reach = int(4 * sigma + 0.5)
+    taps = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * sigma**2))
+    return np.asarray(taps / taps.sum())

@@ -3,9 +3,16 @@
 All functions take P maps at once (``maps`` P h w) and have no Python loop over P.
 """
 
+from typing import Literal
+
 import numpy as np
 
-_SMALL_TAPS = {3: (1, 2, 1), 5: (1, 4, 6, 4, 1), 7: (2, 7, 14, 18, 14, 7, 2)}
+_SMALL_TAPS = {
+    3: (1, 2, 1),
+    5: (1, 4, 6, 4, 1),
+    7: (2, 7, 14, 18, 14, 7, 2),
+    9: (4, 13, 30, 51, 60, 51, 30, 13, 4),
+}
 
 
 def highest(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -54,13 +61,27 @@ def udp_step(maps: np.ndarray, xy: np.ndarray, blur: int) -> np.ndarray:
 
 
 def gaussian_taps(size: int) -> np.ndarray:
-    """``size`` weights of a Gaussian with OpenCV's sigma for that size (tables up to 7)."""
+    """``size`` weights of a Gaussian with OpenCV's sigma for that size (tables up to 9)."""
     if size in _SMALL_TAPS:
         taps = np.array(_SMALL_TAPS[size], np.float64)
     else:
         sigma = 0.3 * ((size - 1) / 2 - 1) + 0.8
         taps = np.exp(-((np.arange(size) - (size - 1) / 2) ** 2) / (2 * sigma**2))
     return np.asarray(taps / taps.sum())
+
+
+def smoothed(
+    maps: np.ndarray, taps: np.ndarray, border: Literal["constant", "symmetric"] = "constant"
+) -> np.ndarray:
+    """P h w float64: maps convolved with symmetric ``taps`` on both axes.
+
+    ``border`` is a mode of ``np.pad``: ``constant`` for zeros, ``symmetric`` as SciPy's filters.
+    """
+    reach, (_, h, w) = len(taps) // 2, maps.shape
+    padded = np.pad(maps.astype(np.float64), ((0, 0), (reach, reach), (reach, reach)), mode=border)
+    down = sum(tap * padded[:, i : i + h] for i, tap in enumerate(taps))
+    across = sum(tap * down[:, :, i : i + w] for i, tap in enumerate(taps))
+    return np.asarray(across)
 
 
 def _inside(maps: np.ndarray, xy: np.ndarray, last: int) -> np.ndarray:
