@@ -70,7 +70,10 @@ def _system(page: "System") -> Facts:
         yield "skeleton", f"{page.skeleton.name}, {len(page.skeleton)} keypoints"
     yield "codec", type(page.codec).__name__
     for output in page.codec.fields:
-        shape = [output.channels, *(output.cells(page.input.size) if output.stride else ())]
+        shape = [
+            output.channels,
+            *(output.cells(page.input.size) if output.stride or output.axis else ()),
+        ]
         yield "output", f"{output.name} {shape}, stride {output.stride}"
     yield "recipe", to_json(page.recipe)
     yield "test", to_json(page.test)

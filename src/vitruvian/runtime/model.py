@@ -42,7 +42,7 @@ class Model:
             ) from error
         given = {name: value.shape for name, value in outputs.items()}
         for field in self.metadata.codec.fields:
-            cells = field.cells(self.metadata.size) if field.stride else ()
+            cells = field.cells(self.metadata.size) if field.stride or field.axis else ()
             wanted = (1, field.channels, *cells)
             if given.get(field.name, ())[: len(wanted)] != wanted:
                 raise WeightsError(
