@@ -6,8 +6,8 @@ of the data set it came from) and ``fully_annotated`` (false: unlabelled people 
 
 import json
 import logging
-import re
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import numpy as np
 from vitruvian.core.errors import InputError
 from vitruvian.core.skeleton import Skeleton, skeleton, skeleton_names
 from vitruvian.core.types import Boxes
+from vitruvian.datasets import long_lists
 from vitruvian.datasets.table import (
     BOX_TO_AREA,
     Columns,
@@ -29,9 +30,7 @@ from vitruvian.datasets.table import (
 
 _log = logging.getLogger(__name__)
 
-# Polygons are nine tenths of the official files and of no use here. The pattern cannot start inside
-# a JSON string, where a quote would be escaped; it stops at the last bracket before the next key.
-_POLYGONS = re.compile(rb'"segmentation"\s*:\s*\[[][\d\s.,eE+-]*\]')
+_parse = partial(long_lists.parse, skip="segmentation", rows="keypoints")
 
 
 def coco(argument: str) -> Table:
@@ -67,7 +66,7 @@ def load_coco(file: Path) -> dict[str, Any]:
     Raises:
         InputError: The file is missing, truncated or has no images.
     """
-    data = read_json(file, skip=_POLYGONS, instead=b'"segmentation":0')
+    data = read_json(file, _parse)
     if not isinstance(data, dict) or not isinstance(data.get("images"), list):
         raise InputError(f"{file}: no 'images' list; expected COCO keypoints annotations")
     for kind in ("images", "annotations", "categories"):

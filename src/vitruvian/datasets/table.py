@@ -2,8 +2,7 @@
 
 import gc
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -243,8 +242,8 @@ def require(path: Path, what: str) -> Path:
     return path
 
 
-def read_json(file: Path, *, skip: re.Pattern[bytes] | None = None, instead: bytes = b"") -> Any:
-    """Content of a JSON file; what ``skip`` matches is replaced before it is parsed.
+def read_json(file: Path, parse: Callable[[bytes], Any] = json.loads) -> Any:
+    """Content of a JSON file, by :func:`json.loads` or a parser like it.
 
     Raises:
         InputError: The file is missing, truncated or no JSON.
@@ -252,7 +251,7 @@ def read_json(file: Path, *, skip: re.Pattern[bytes] | None = None, instead: byt
     try:
         text = require(file, "annotation file").read_bytes()
         with _no_collector():
-            return json.loads(skip.sub(instead, text) if skip else text)
+            return parse(text)
     except InputError:
         raise
     except (OSError, ValueError, RecursionError) as error:
@@ -290,6 +289,8 @@ class Columns:
             if not width:
                 return np.fromiter(values, dtype, len(values))
             if all(len(row) == width for row in values):
+                if all(isinstance(row, np.ndarray) for row in values):
+                    return np.array(values, dtype).reshape(-1, width)
                 flat = np.fromiter(chain.from_iterable(values), dtype, width * len(values))
                 return flat.reshape(-1, width)
         except (ValueError, TypeError, OverflowError):
