@@ -136,7 +136,7 @@ class Simcc:
         if self.target == "smooth":
             wrong = self.epsilon / (bins - 1)
             return np.where(steps == place[:, None], 1 - self.epsilon, wrong)
-        row = np.exp(-((steps - place[:, None]) ** 2) / (2 * sigma**2))
+        row: np.ndarray = np.exp(-((steps - place[:, None]) ** 2) / (2 * sigma**2))
         return row / (sigma * np.sqrt(2 * np.pi)) if self.density else row
 
 
