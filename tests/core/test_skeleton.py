@@ -16,7 +16,7 @@ def _positions(bones: Skeleton, *names: str) -> list[int]:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_file_is_what_save_writes_and_load_reads(name, tmp_path):
+def test_a_skeleton_survives_saving_and_loading(name, tmp_path):
     bones = skeleton(name)
     bones.save(tmp_path / "copy.json")
     assert bones.name == name
