@@ -91,7 +91,7 @@ def centre_map(x: Tensor) -> Tensor:
     down, across = (_bump(side, x.device) for side in x.shape[2:])
     gaussian = (down[:, None] * across).to(x.dtype)[None, None]
     pooled = F.avg_pool2d(gaussian, 9, 8, ceil_mode=True)
-    return pooled.expand(len(x), -1, -1, -1)
+    return pooled.expand(x.shape[0], -1, -1, -1)
 
 
 def _bump(side: int, device: torch.device) -> Tensor:
