@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from vitruvian.core.errors import ConfigError, InputError
+from vitruvian.core.skeleton import Skeleton
 from vitruvian.datasets import open_dataset
 from vitruvian.systems.simplebaselines import simplebaselines_res50_256x192
 from vitruvian.systems.spec import System
@@ -71,6 +72,20 @@ def test_shares_decide_how_often_a_data_set_is_drawn() -> None:
 def test_shares_must_name_data_that_are_there() -> None:
     with pytest.raises(ConfigError, match="name data among"):
         epoch_order(["a"], {"c": 0.5}, 4, np.random.default_rng(0))
+
+
+def test_data_of_a_skeleton_with_the_same_names_are_converted(
+    dots: Path, system: System, caplog: pytest.LogCaptureFixture
+) -> None:
+    data, rng = [open_dataset(f"coco:{dots}")], np.random.default_rng
+    other = Skeleton(name="other", keypoints=("tail", "right_hand", "head"))
+    codec = replace(system.codec, skeleton=other)
+    before = People(data, system).item(3, rng(0))[1]["heatmap"]
+    converted = People(data, replace(system, skeleton=other, codec=codec))
+    after = converted.item(3, rng(0))[1]["heatmap"]
+    assert np.array_equal(after.value[[2, 1]], before.value[[0, 2]])
+    assert after.weight.ravel().tolist() == [0, 1, 1]
+    assert "teach nothing of tail" in caplog.text
 
 
 def test_data_of_another_skeleton_are_refused_with_both_names(dots: Path) -> None:

@@ -18,8 +18,6 @@ Differences from the ports:
   quarter cell up or left.
 - Rotation and scale are clipped normals, as in the Torch7 code, of princeton's range; princeton
   draws them evenly. It changes colours in mirrored views only, and harder than we do.
-- MPII comes as COCO JSON whose boxes are squares of 200 x scale around the labelled centre, moved
-  down by 15 x scale as in both ports.
 """
 
 from vitruvian.codecs.heatmap import Heatmap
@@ -100,7 +98,7 @@ def _page(
 def hourglass_2_mpii_256x256() -> System:
     """Two stacks on MPII, princeton's port.
 
-        vitruvian train hourglass_2_mpii_256x256 --data coco:mpii_train.json
+        vitruvian train hourglass_2_mpii_256x256 --data mpii:train.json
 
     Paper: not reported; the port 88.3 PCKh@0.5 on its validation split, all 16 keypoints.
     Ours: not yet measured.
@@ -111,7 +109,7 @@ def hourglass_2_mpii_256x256() -> System:
 def hourglass_8_mpii_256x256() -> System:
     """Eight stacks on MPII, princeton's port.
 
-        vitruvian train hourglass_8_mpii_256x256 --data coco:mpii_train.json
+        vitruvian train hourglass_8_mpii_256x256 --data mpii:train.json
 
     Paper: 90.9 PCKh@0.5 on the test set; the port 90.2 on its validation split, all 16 keypoints.
     Ours: not yet measured.
@@ -122,7 +120,7 @@ def hourglass_8_mpii_256x256() -> System:
 def hourglass_2_bearpaw_mpii_256x256() -> System:
     """Two stacks on MPII, bearpaw's port.
 
-        vitruvian train hourglass_2_bearpaw_mpii_256x256 --data coco:mpii_train.json
+        vitruvian train hourglass_2_bearpaw_mpii_256x256 --data mpii:train.json
 
     Paper: not reported; the port 86.95 PCKh@0.5 on the validation split. Ours: not yet measured.
     """
@@ -132,7 +130,7 @@ def hourglass_2_bearpaw_mpii_256x256() -> System:
 def hourglass_8_bearpaw_mpii_256x256() -> System:
     """Eight stacks on MPII, bearpaw's port.
 
-        vitruvian train hourglass_8_bearpaw_mpii_256x256 --data coco:mpii_train.json
+        vitruvian train hourglass_8_bearpaw_mpii_256x256 --data mpii:train.json
 
     Paper: 90.9 PCKh@0.5 on the test set; the port 88.78 on the validation split.
     Ours: not yet measured.

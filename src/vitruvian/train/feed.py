@@ -5,6 +5,7 @@ resumed run changes what the network sees. OpenCV and NumPy release the interpre
 calls that cost something, so threads suffice and pictures are decoded once into a shared cache.
 """
 
+import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,14 +15,18 @@ from typing import Protocol
 
 import numpy as np
 
+from vitruvian.core.convert import convert, missing
 from vitruvian.core.errors import ConfigError, InputError
 from vitruvian.core.sample import Sample
+from vitruvian.core.skeleton import Skeleton
 from vitruvian.core.types import Image, Target
 from vitruvian.datasets import Dataset
 from vitruvian.image.augment import distort, halves_of, random_view
 from vitruvian.image.read import read
 from vitruvian.image.warp import warp
 from vitruvian.systems.spec import System
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,20 +87,17 @@ class People:
         self._samples: list[Sample] = []
         self._rows: list[tuple[int, int]] = []
         for dataset in datasets:
-            if system.skeleton is None or dataset.skeleton.keypoints != system.skeleton.keypoints:
-                raise InputError(
-                    f"the data have the keypoints of {dataset.skeleton.name!r}, the system "
-                    f"{system.name!r} those of {system.skeleton and system.skeleton.name!r}; "
-                    "choose a system of that skeleton or convert the data first"
-                )
-            for sample in dataset:
+            bones = _check_skeleton(dataset.skeleton, system)
+            alike = dataset.skeleton.keypoints == bones.keypoints
+            for original in dataset:
+                sample = original if alike else convert(original, bones)
                 people = _trainable(sample, min_keypoints)
                 self._rows += [(len(self._samples), int(person)) for person in people]
                 self._samples.append(sample)
         if not self._rows:
             raise InputError("the training data hold no person with labelled keypoints")
         self.groups = [self._samples[at].source for at, _ in self._rows]
-        self._halves = halves_of(datasets[0].skeleton.keypoints)
+        self._halves = halves_of(bones.keypoints)
 
     def item(self, row: int, rng: np.random.Generator) -> tuple[Image, dict[str, Target]]:
         """View of one person and its targets."""
@@ -119,6 +121,20 @@ class People:
             order = sample.skeleton.flip_index
             xy, visible = xy[order], visible[order]
         return image, self._system.codec.encode(xy, visible, rule.size)
+
+
+def _check_skeleton(theirs: Skeleton, system: System) -> Skeleton:
+    """The system's skeleton, to which data of ``theirs`` can be converted."""
+    ours = system.skeleton
+    lost = missing(theirs, ours) if ours else ()
+    if ours is None or len(lost) == len(ours):
+        raise InputError(
+            f"the data have the keypoints of {theirs.name!r}, the system {system.name!r} those of "
+            f"{ours and ours.name!r}, which have nothing in common; choose another system"
+        )
+    if lost:
+        _log.warning("%s data teach nothing of %s", theirs.name, ", ".join(lost))
+    return ours
 
 
 def _trainable(sample: Sample, min_keypoints: int) -> np.ndarray:
