@@ -3,10 +3,12 @@
 
 from functools import cache
 
+import numpy as np
 import pytest
 
 from tests.golden.measure import SYSTEMS, describe_system, read, systems
 from vitruvian.core.lookup import find
+from vitruvian.systems.spec import System
 
 PAGES = systems()
 
@@ -41,11 +43,21 @@ def test_page_says_how_to_train_it_and_what_it_scored(page):
         assert "Ours: " in text
 
 
+def _asked(system: System) -> set[str]:
+    """What targets the codec makes: its fields, and what is only supervised."""
+    if system.task != "topdown":
+        return {field.name for field in system.codec.fields}
+    nobody = np.full((len(system.skeleton), 2), np.nan, np.float32)
+    return set(system.codec.encode(nobody, np.zeros(len(nobody), np.uint8), system.input.size))
+
+
 @every_page
-def test_loss_names_the_fields_of_the_codec(page):
+def test_the_network_answers_and_the_loss_names_what_the_codec_asks(page):
     system = page()
     named = {part.split("=")[0] for part in system.recipe.loss.split(",") if "=" in part}
-    assert named <= {f.name for f in system.codec.fields}
+    answered = {field for stage in _found(system.name)["stages"] for field in stage}
+    assert _asked(system) <= answered
+    assert named in (set(), _asked(system))
 
 
 @every_page

@@ -46,6 +46,14 @@ def test_the_authors_names_load():
     assert net.body.trunk.conv1.weight.max() == 0.5
 
 
+def test_an_imagenet_trunk_starts_that_of_the_heatmap_network():
+    net = tiny()
+    state = {key: torch.full_like(x, 0.5) for key, x in net.body.trunk.state_dict().items()}
+    assert convert.start(net, state | {"fc.bias": torch.ones(9)}) == "trunk (torchvision)"
+    assert net.body.trunk.layer4[1].conv2.weight.mean() == 0.5
+    assert net.body.final_layer.bias.max() == 0
+
+
 def test_another_input_size_is_refused():
     with pytest.raises(InputError, match="built for 64 x 64"):
         tiny()(torch.zeros(1, 3, 64, 96))

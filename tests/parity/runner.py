@@ -34,6 +34,7 @@ from vitruvian.nets import (
     rtmpose,
     simcc,
     simplebaselines,
+    vitpose,
 )
 from vitruvian.nets.count import parameters
 
@@ -223,7 +224,50 @@ def _both_scales(stages: list[dict[str, np.ndarray]]) -> list[np.ndarray]:
     return [np.concatenate([stage["heatmap"], stage["tag"]], axis=1), stage["heatmap_fine"]]
 
 
+def _vitpose(config: dict) -> nn.Module:
+    trunk, head = config["backbone"], config["head"]
+    height, width = trunk["img_size"]
+    vit = vitpose.ViT(
+        trunk["embed_dim"],
+        trunk["depth"],
+        trunk["num_heads"],
+        (height // vitpose.PATCH, width // vitpose.PATCH),
+    )
+    return vitpose.ViTPose(
+        vit,
+        trunk["embed_dim"],
+        head["out_channels"],
+        decoder="classic" if head["num_deconv_layers"] else "simple",
+        size=(height, width),
+    )
+
+
+def _hf_vitpose(config: dict) -> nn.Module:
+    trunk = config["backbone_config"]
+    height, width = trunk["image_size"]
+    experts = trunk["num_experts"] if trunk["num_experts"] > 1 else 0
+    asked = re.search(r"dataset_index (\d+)", config["notes"])
+    vit = vitpose.ViT(
+        trunk["hidden_size"],
+        trunk["num_hidden_layers"],
+        trunk["num_attention_heads"],
+        (height // vitpose.PATCH, width // vitpose.PATCH),
+        experts=experts,
+        part=trunk["part_features"],
+        expert=int(asked[1]) if asked else 0,
+    )
+    return vitpose.ViTPose(
+        vit,
+        trunk["hidden_size"],
+        len(config["id2label"]),
+        decoder="simple" if config["use_simple_decoder"] else "classic",
+        size=(height, width),
+    )
+
+
 FAMILIES = {
+    r"hf-vitpose-": Family(build=_hf_vitpose, layouts=vitpose.LAYOUTS),
+    r"vitpose-": Family(build=_vitpose, layouts=vitpose.LAYOUTS, inside="trunk"),
     r"simcc-res": Family(build=_simcc, layouts=simcc.LAYOUTS, leave=_rows),
     r"rtmpose-": Family(build=_rtmpose, layouts=rtmpose.LAYOUTS, leave=_rows, inside="trunk"),
     r"alphapose-fastpose-": Family(
@@ -306,7 +350,7 @@ def _check_net(name: str, file: dict[str, np.ndarray]) -> Row:
     found = family(meta["name"])
     if found is None:
         return Row(name=name, error=f"no family of {meta['name']!r} is known to the runner")
-    net = found.build(meta["config"]).eval()
+    net = found.build({"notes": meta.get("notes") or "", **meta["config"]}).eval()
     convert.load(net, _state(meta), found.layouts)
     ours = _outputs(net, found, file["input"].astype(np.float32))
     theirs = [file[f"out{index}"].astype(np.float32) for index in range(len(meta["outputs"]))]

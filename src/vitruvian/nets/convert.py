@@ -113,10 +113,8 @@ def unwrap(checkpoint: Mapping[str, object]) -> dict[str, Tensor]:
             f"or under one of {', '.join(WRAPPERS)}"
         )
     state = dict(checkpoint)
-    while (prefix := next(iter(state)).split(".")[0] + ".") in PREFIXES:
-        if not all(key.startswith(prefix) for key in state):
-            break
-        state = {key.removeprefix(prefix): value for key, value in state.items()}
+    while any(all(key.startswith(prefix) for key in state) for prefix in PREFIXES):
+        state = {key.split(".", 1)[1]: value for key, value in state.items()}
     return state
 
 
@@ -137,7 +135,7 @@ def match(
     tensors: dict[str, Tensor] = {}
     unused = []
     for key, tensor in state.items():
-        name = _rename(key, layout, own)
+        name = rename(key, layout) or (key if key in own else None)
         if name is None or (fresh and name.startswith(fresh)):
             continue
         if name not in own or name in tensors:
@@ -154,12 +152,11 @@ def match(
     )
 
 
-def _rename(key: str, layout: Rules, own: Mapping[str, Tensor]) -> str | None:
-    for pattern, replacement in layout:
+def rename(key: str, rules: Rules) -> str | None:
+    """What the first rule that matches makes of a key; None if the rule leaves it out."""
+    for pattern, replacement in rules:
         if re.match(pattern, key):
-            if replacement is None:
-                return key if key in own else None
-            return re.sub(pattern, replacement, key, count=1)
+            return None if replacement is None else re.sub(pattern, replacement, key, count=1)
     return key
 
 

@@ -4,7 +4,6 @@ Groos, Ramampiaro and Ihlen, "EfficientPose: scalable single-person pose estimat
 Intelligence 2021.
 """
 
-import re
 from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 
 from vitruvian.core.errors import ConfigError
 from vitruvian.nets.blocks import require_divisible
-from vitruvian.nets.convert import Layout
+from vitruvian.nets.convert import Layout, rename
 from vitruvian.nets.efficientnet import MBConv, batch_norm, init_efficientnet, same_pad
 
 PARTS = {
@@ -50,8 +49,7 @@ def _authors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The authors' weights under our names, the maps in MPII's order."""
     ours = {}
     for key, value in state.items():
-        rule = next(((a, b) for a, b in _RULES if re.match(a, key)), ("", ""))
-        name = re.sub(*rule, key, count=1)
+        name = rename(key, _RULES) or key
         if name.startswith("confs.") and len(value) == len(MPII_ORDER):
             value = value[list(MPII_ORDER)]
         ours[name] = value

@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 from vitruvian.core.errors import InputError
 from vitruvian.nets.convert import Layout
+from vitruvian.nets.hrnet import IMAGENET as IMAGENET_HRNET
 from vitruvian.nets.hrnet import hrnet
+from vitruvian.nets.resnet import IMAGENET as IMAGENET_RESNET
 from vitruvian.nets.simplebaselines import simplebaselines
 
 LAYOUTS: dict[str, Layout] = {
@@ -26,6 +28,9 @@ LAYOUTS: dict[str, Layout] = {
     ),
 }
 """How public checkpoints name the parameters of :class:`SimCC`."""
+
+IMAGENET: dict[str, Layout] = {**IMAGENET_RESNET, "hrnet": IMAGENET_HRNET["authors"]}
+"""How ImageNet checkpoints name the trunk."""
 
 
 class SimCC(nn.Module):
@@ -56,6 +61,11 @@ class SimCC(nn.Module):
         values = maps * (height // stride) * (width // stride)
         self.mlp_head_x = nn.Linear(values, round(width * split))
         self.mlp_head_y = nn.Linear(values, round(height * split))
+
+    @property
+    def trunk(self) -> nn.Module:
+        """That of the heatmap network."""
+        return self.body.trunk
 
     def forward(self, x: Tensor) -> list[dict[str, Tensor]]:
         """B 3 H W normalised -> one stage {"simcc_x": B K 1 W*split, "simcc_y": B K H*split 1}."""
