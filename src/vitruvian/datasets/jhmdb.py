@@ -14,7 +14,7 @@ from jaxtyping import Float32
 from vitruvian.core.errors import InputError
 from vitruvian.core.skeleton import skeleton
 from vitruvian.datasets.matlab import load_mat
-from vitruvian.datasets.table import Table, boxes_of, parse_where, people_table
+from vitruvian.datasets.table import Table, boxes_of, parse_where, people_table, read_lines
 
 SIZE = (240, 320)
 _SPLITS = tuple(
@@ -78,7 +78,7 @@ def _clips(root: Path, split: str) -> list[str]:
 
 
 def _lines(file: Path) -> list[str]:
-    rows = [line for line in file.read_text().splitlines() if line.strip()]
+    rows = [line for line in read_lines(file, "split") if line.strip()]
     for at, row in enumerate(rows):
         if len(row.split()) != 2:
             raise InputError(f"{file}: line {at + 1} is {row!r}; expected CLIP.avi and 0, 1 or 2")

@@ -242,6 +242,18 @@ def require(path: Path, what: str) -> Path:
     return path
 
 
+def read_lines(file: Path, what: str) -> list[str]:
+    """Lines of a text file.
+
+    Raises:
+        InputError: The file is missing or no text.
+    """
+    try:
+        return require(file, what).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: not text ({error}); expected a {what}") from error
+
+
 def read_json(file: Path, parse: Callable[[bytes], Any] = json.loads) -> Any:
     """Content of a JSON file, by :func:`json.loads` or a parser like it.
 

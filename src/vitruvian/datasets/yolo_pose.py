@@ -1,0 +1,172 @@
+"""Ultralytics YOLO-pose: one text file per picture, one row per person, any K.
+
+``yolo_pose:data.yaml[@ROOT][#train|#val|#test]``; ROOT is what ``path`` in it says when not given,
+the split is ``val``. A row is class, box centre and size, then x, y and perhaps a flag of every
+keypoint, all as shares of the picture. Without flags a keypoint at (0, 0) is not labelled. Names
+come from ``kpt_names``; without them 17 keypoints with COCO's ``flip_idx`` are COCO's, others are
+numbered. Objects of every class are people.
+"""
+
+from ast import literal_eval
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vitruvian.core.errors import InputError
+from vitruvian.core.skeleton import Skeleton, skeleton
+from vitruvian.datasets.table import (
+    Table,
+    parse_where,
+    people_table,
+    picture_size,
+    read_lines,
+)
+
+_PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+
+
+def yolo_pose(argument: str) -> Table:
+    """Data set of ``data.yaml[@ROOT][#train|#val|#test]``."""
+    where = parse_where(argument, splits=("train", "val", "test"))
+    settings = _settings(where.path)
+    count, width = _shape(where.path, settings)
+    root = where.images or where.path.parent / str(settings.get("path", "."))
+    pictures = _pictures(where.path, root, settings, where.split or "val")
+    sizes = np.array([picture_size(file) for file in pictures], np.int64).reshape(-1, 2)
+    groups = [_rows(_labels_of(file), 5 + count * width) for file in pictures]
+    rows = np.concatenate([np.zeros((0, 5 + count * width)), *groups])
+    picture_of = np.repeat(np.arange(len(pictures)), [len(group) for group in groups])
+    scale = sizes[picture_of][:, ::-1].astype(np.float64)
+    points = rows[:, 5:].reshape(-1, count, width)
+    flags = points[:, :, 2] if width == 3 else 2 * (points[:, :, :2] != 0).any(2)
+    centre, half = rows[:, 1:3] * scale, rows[:, 3:5] * scale / 2
+    xy = np.where(flags[:, :, None] > 0, points[:, :, :2] * scale[:, None], np.nan)
+    return people_table(
+        folder=root,
+        names=[str(file.relative_to(root)) for file in pictures],
+        picture_of=picture_of,
+        skeleton=_skeleton(where.path, settings, count),
+        xy=xy.astype(np.float32),
+        visible=np.ceil(flags).astype(np.uint8),
+        boxes=np.concatenate([centre - half, centre + half], 1).astype(np.float32),
+        source="yolo_pose",
+        sizes=sizes,
+        fully_annotated=np.ones(len(pictures), bool),
+    )
+
+
+def _settings(file: Path) -> dict[str, Any]:
+    """The flat part of YAML that these files are written in: no anchors, no deeper nesting."""
+    settings: dict[str, Any] = {}
+    key = ""
+    for number, line in enumerate(read_lines(file, "data.yaml"), 1):
+        text = line.split(" #")[0].rstrip()
+        if not text.strip() or text.lstrip().startswith("#"):
+            continue
+        if text.lstrip().startswith("- ") or text[0] == " ":
+            _add(settings, key, text.strip(), f"{file}: line {number}")
+            continue
+        key, colon, value = (part.strip() for part in text.partition(":"))
+        if not colon:
+            raise InputError(f"{file}: line {number} is {line!r}; expected KEY: VALUE")
+        settings[key] = _value(value) if value else None
+    return settings
+
+
+def _add(settings: dict[str, Any], key: str, text: str, where: str) -> None:
+    """One more line of a list or of a mapping below ``key``."""
+    empty: list[Any] | dict[Any, Any] = [] if text.startswith("- ") else {}
+    if settings.get(key) is None:
+        settings[key] = empty
+    under = settings[key]
+    if isinstance(under, list) and text.startswith("- "):
+        under.append(_value(text[2:].strip()))
+        return
+    name, colon, value = (part.strip() for part in text.partition(":"))
+    if not isinstance(under, dict) or not colon:
+        raise InputError(f"{where}: {text!r} does not go on with {key!r}")
+    under[_value(name)] = _value(value)
+
+
+def _value(text: str) -> Any:
+    try:
+        return literal_eval(text)
+    except (ValueError, SyntaxError):
+        if text.startswith("[") and text.endswith("]"):
+            return [_value(part.strip()) for part in text[1:-1].split(",") if part.strip()]
+        return text
+
+
+def _shape(file: Path, settings: dict[str, Any]) -> tuple[int, int]:
+    shape = settings.get("kpt_shape")
+    if not (isinstance(shape, list) and len(shape) == 2 and shape[1] in (2, 3)):
+        raise InputError(f"{file}: kpt_shape is {shape!r}; expected [K, 2] or [K, 3]")
+    return int(shape[0]), int(shape[1])
+
+
+def _pictures(file: Path, root: Path, settings: dict[str, Any], split: str) -> list[Path]:
+    """Pictures of a split: folders, or text files that list them."""
+    given = settings.get(split)
+    if given is None:
+        raise InputError(f"{file}: says nothing of {split!r}; it has {sorted(settings)}")
+    found: list[Path] = []
+    for place in given if isinstance(given, list) else [given]:
+        at = root / str(place)
+        if at.suffix == ".txt":
+            lines = read_lines(at, "list of pictures")
+            found += [root / line.strip() for line in lines if line.strip()]
+        elif at.is_dir():
+            found += sorted(p for p in at.rglob("*") if p.suffix.lower() in _PICTURES)
+        else:
+            raise InputError(f"{file}: no folder or list of pictures at {str(at)!r}")
+    return found
+
+
+def _labels_of(picture: Path) -> Path:
+    """``…/images/….jpg`` has its labels in ``…/labels/….txt``."""
+    parts = list(picture.with_suffix(".txt").parts)
+    if "images" in parts:
+        at = len(parts) - 1 - parts[::-1].index("images")
+        parts[at] = "labels"
+    return Path(*parts)
+
+
+def _rows(file: Path, width: int) -> np.ndarray:
+    """Rows of a label file; a picture without one has nobody in it."""
+    if not file.is_file():
+        return np.zeros((0, width))
+    rows = []
+    for number, line in enumerate(read_lines(file, "label file"), 1):
+        try:
+            row = np.array(line.split(), np.float64)
+        except ValueError:
+            row = np.zeros(0)
+        if len(row) not in (0, width) or (len(line.split()) and not len(row)):
+            raise InputError(f"{file}: line {number}: expected {width} numbers, got {line[:60]!r}")
+        if len(row) and not (np.isfinite(row).all() and (row[3:5] >= 0).all()):
+            raise InputError(f"{file}: line {number}: numbers must be finite, sizes not negative")
+        rows += [row] if len(row) else []
+    return np.array(rows).reshape(-1, width)
+
+
+def _skeleton(file: Path, settings: dict[str, Any], count: int) -> Skeleton:
+    coco = skeleton("coco17")
+    flips = settings.get("flip_idx")
+    names = settings.get("kpt_names")
+    names = next(iter(names.values()), None) if isinstance(names, dict) else names
+    if names and isinstance(names[0], list):
+        names = names[0]
+    if names is None and flips == coco.flip_index.tolist():
+        return coco
+    names = [str(name) for name in names or (f"keypoint_{k}" for k in range(count))]
+    flips = flips if flips is not None else list(range(count))
+    if len(names) != count or sorted(flips) != list(range(count)):
+        raise InputError(
+            f"{file}: {len(names)} kpt_names and flip_idx {flips}; "
+            f"expected {count} names and a permutation of 0 … {count - 1}"
+        )
+    if tuple(names) == coco.keypoints:
+        return coco
+    swaps = tuple((names[k], names[other]) for k, other in enumerate(flips) if k < other)
+    return Skeleton(name=file.parent.name or "yolo", keypoints=tuple(names), swaps=swaps)
