@@ -1,13 +1,14 @@
-"""Print the parity table of the given fixtures (those of ``data/`` when none is given)."""
+"""Print the parity table of the given fixtures (those of ``data/`` that the runner knows)."""
 
 import sys
 from pathlib import Path
 
-from .runner import HEADER, check
+from .kinds import HEADER
+from .runner import check, known
 
 if __name__ == "__main__":
     files = [Path(name) for name in sys.argv[1:]]
-    files = files or sorted((Path(__file__).parent / "data").glob("net-*.npz"))
+    files = files or [*filter(known, sorted((Path(__file__).parent / "data").iterdir()))]
     print(HEADER)
     failed = 0
     for file in files:

@@ -4,31 +4,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.parity.runner import FAMILIES, check, family
+from tests.parity.runner import NETS, check, family, known
 
 DATA = Path(__file__).parent / "data"
-FILES = sorted(DATA.glob("net-*.npz"))
+FILES = [*filter(known, sorted(DATA.iterdir()))]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_network_equals_the_authors_network(path):
+def test_ours_equals_the_authors(path):
     row = check(path)
     assert row.ok, str(row)
 
 
 @pytest.mark.shared
-def test_every_fixture_of_a_known_family_equals_the_authors_network(shared):
-    known = {path.name for path in FILES}
-    files = sorted((shared / "parity").glob("net-*.npz"))
-    more = [p for p in files if p.name not in known and family(p.stem.removeprefix("net-"))]
+def test_every_fixture_of_a_known_family_equals_the_authors(shared):
+    held = {path.name for path in FILES}
+    more = [p for p in sorted((shared / "parity").iterdir()) if known(p) and p.name not in held]
     rows = [check(path) for path in more]
     assert all(row.ok for row in rows), "\n".join(map(str, rows))
 
 
-def test_every_family_has_a_fixture():
-    assert {
-        start for start in FAMILIES if any(family(p.stem[4:]) is FAMILIES[start] for p in FILES)
-    } == {*FAMILIES}
+def test_every_network_family_has_a_fixture():
+    found = {start for start in NETS for p in FILES if family(p.stem[4:]) is NETS[start]}
+    assert found == {*NETS}
 
 
 def _altered(path: Path, change) -> Path:

@@ -50,16 +50,33 @@ class SceneCodec(Protocol):
         xy: Float32[np.ndarray, "N K 2"],
         visible: UInt8[np.ndarray, "N K"],
         size: tuple[int, int],
+        *,
+        boxes: Float32[np.ndarray, "N 4"],
+        trust: Float32[np.ndarray, "H W"],
     ) -> dict[str, Target]:
-        """Targets of one view by field name; ``xy`` in view pixels."""
+        """Targets of one view by field name.
+
+        Args:
+            xy: Keypoints of everyone in the view, view pixels; NaN where not labelled.
+            visible: 0 not labelled, 1 hidden, 2 visible.
+            size: (H, W) of the view.
+            boxes: xyxy of the same people, view pixels: the scale of those who need one.
+            trust: 1 where the labels are complete, 0 in crowds, around people without keypoints and
+                outside the picture. The codec shrinks it to its cells and weighs its targets by it.
+        """
         ...
 
     def decode(self, fields: Fields, size: tuple[int, int]) -> list[Keypoints]:
-        """The people of each of the B views; ``xy`` in view pixels of ``size`` (H, W)."""
+        """The people of each of the B views, best first; ``xy`` in view pixels of ``size``."""
         ...
 
     def flip(self, fields: Fields) -> dict[str, np.ndarray]:
-        """Outputs for mirrored views, brought back to the frame and names of the originals."""
+        """Outputs for mirrored views, brought back to the frame and names of the originals.
+
+        What cannot be averaged with the original's (the tags of associative embedding) comes back
+        under a name of its own; the runtime averages the names that both have and hands ``decode``
+        the others as they are.
+        """
         ...
 
 
