@@ -29,13 +29,19 @@ class ResNet(nn.Module):
         style: See :data:`~vitruvian.nets.blocks.Style`.
         output_stride: 32, 16 or 8; levels beyond it dilate instead of striding (a trous), which
             leaves the weights interchangeable.
+        pool: Whether the stem pools; without it every level is twice as fine.
 
     Attributes:
         widths: Channels of the four levels.
     """
 
     def __init__(
-        self, depth: int = 50, *, style: Style = "pytorch", output_stride: int = 32
+        self,
+        depth: int = 50,
+        *,
+        style: Style = "pytorch",
+        output_stride: int = 32,
+        pool: bool = True,
     ) -> None:
         super().__init__()
         _check(depth, style, output_stride)
@@ -44,7 +50,8 @@ class ResNet(nn.Module):
         bottleneck = partial(Bottleneck, style=style)
         block, expansion = (BasicBlock, 1) if depth < 50 else (bottleneck, 4)
         self.widths = tuple((64 << level) * expansion for level in range(4))
-        inputs, stride, dilation = 64, 4, 1
+        self.pool = pool
+        inputs, stride, dilation = 64, 4 if pool else 2, 1
         for level, count in enumerate(BLOCKS[depth]):
             width, step, before = 64 << level, (1 if level == 0 else 2), dilation
             if stride * step > output_stride:
@@ -59,9 +66,10 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """B 3 H W -> the levels at stride 4, 8, 16 and 32 (at most ``output_stride``)."""
+        """B 3 H W -> levels at stride 4, 8, 16, 32, half of it unpooled (up to output_stride)."""
         x = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        x = F.max_pool2d(x, 3, 2, 1)
+        if self.pool:
+            x = F.max_pool2d(x, 3, 2, 1)
         levels = []
         for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = layer(x)
