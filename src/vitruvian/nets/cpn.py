@@ -17,37 +17,19 @@ from vitruvian.nets.blocks import conv_bn, require_divisible
 from vitruvian.nets.convert import Layout
 from vitruvian.nets.resnet import IMAGENET as IMAGENET
 from vitruvian.nets.resnet import ResNet
+from vitruvian.nets.slim import bottleneck_place, from_slim, resnet_place
 
 Variant = Literal["authors", "port"]
 
 
 def _tensorflow(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The variables of the authors' checkpoints under our names and in PyTorch's layout."""
-    leaves = {
-        "weights": "weight",
-        "biases": "bias",
-        "gamma": "weight",
-        "beta": "bias",
-        "moving_mean": "running_mean",
-        "moving_variance": "running_var",
-    }
-    ours = {}
-    for key, value in state.items():
-        scope, _, leaf = key.rpartition("/")
-        conv, norm = _scope(scope.removesuffix("/BatchNorm"))
-        name = norm if scope.endswith("/BatchNorm") else conv
-        value = value.permute(3, 2, 0, 1) if value.ndim == 4 else value
-        ours[f"{name}.{leaves[leaf]}" if name and leaf in leaves else key] = value
-    return ours
+    """The variables of the authors' checkpoint under our names and in PyTorch's layout."""
+    return from_slim(state, _scope)
 
 
 def _scope(scope: str) -> tuple[str, str]:
     """Our names of the convolution and of the normalisation of a TensorFlow scope."""
     match scope.split("/"):
-        case [net, "conv1"] if net.startswith("resnet_v1"):
-            return "trunk.conv1", "trunk.bn1"
-        case [_, block, unit, "bottleneck_v1", part]:
-            return _part(f"trunk.layer{block[-1]}.{int(unit[5:]) - 1}", part)
         case ["lateral", level]:
             return f"{_level(level)}.lateral.0", f"{_level(level)}.lateral.1"
         case ["merge", level]:
@@ -57,23 +39,17 @@ def _scope(scope: str) -> tuple[str, str]:
         case ["pyramid", level]:
             return f"{_level(level)}.predict", f"{_level(level)}.norm"
         case [level, refine, part] if refine.startswith("refine_conv"):
-            return _part(f"refine.cascade.{5 - int(level[-1])}.{refine[-1]}", part)
+            return bottleneck_place(f"refine.cascade.{5 - int(level[-1])}.{refine[-1]}", part)
         case ["final_bottleneck", part]:
-            return _part("refine.fuse", part)
+            return bottleneck_place("refine.fuse", part)
         case ["refine_out"]:
             return "refine.predict", "refine.norm"
-    return "", ""
+    return resnet_place(scope)
 
 
 def _level(name: str) -> str:
     """``res5`` is the coarsest, our 0."""
     return f"levels.{5 - int(name[-1])}"
-
-
-def _part(block: str, part: str) -> tuple[str, str]:
-    if part == "shortcut":
-        return f"{block}.downsample.0", f"{block}.downsample.1"
-    return f"{block}.{part}", f"{block}.bn{part[-1]}"
 
 
 LAYOUTS: dict[str, Layout] = {
