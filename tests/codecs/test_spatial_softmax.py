@@ -47,3 +47,20 @@ def test_the_position_is_the_expectation_between_cells() -> None:
 def test_softmax_does_not_overflow() -> None:
     logits = np.array([1e4, 0, -1e4], np.float32).reshape(1, 1, 1, 3)
     assert softmax(logits).ravel().tolist() == [1, 0, 0]
+
+
+def test_a_target_without_sigma_is_shared_by_the_four_nearest_cells() -> None:
+    codec = SpatialSoftmax(skeleton=PAIR, sigma=0.0, align="legacy")
+    xy = np.array([[17.0, 10.0], [45.0, 29.0]], np.float32)
+    value = codec.encode(xy, np.array([2, 2], np.uint8), SIZE)["heatmap"].value
+    np.testing.assert_allclose(value[0, 2:4, 4:6], [[0.375, 0.125], [0.375, 0.125]], atol=1e-6)
+    assert value[0].sum() == pytest.approx(1)
+    assert value[1, 7, 11] == 1  # the cells beyond the border do not count
+
+
+def test_the_position_can_be_the_expectation_over_the_whole_map() -> None:
+    codec = SpatialSoftmax(skeleton=PAIR, whole=True, align="legacy")
+    logits = np.full((1, 2, 8, 12), -40.0, np.float32)
+    logits[0, :, 3, 4], logits[0, :, 7, 10] = np.log(0.75), np.log(0.25)
+    x, y = codec.decode({"heatmap": logits}, SIZE).xy[0, 0]
+    assert (x, y) == (pytest.approx(5.5 * 4, abs=1e-3), pytest.approx(4 * 4, abs=1e-3))

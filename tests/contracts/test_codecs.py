@@ -65,7 +65,10 @@ CASES = {
         ({"decoding": "hough", "stride": 4, "radius": 11.0, "align": "legacy"}, 0.01, 4),
     ],
     "simcc": [({"density": False}, 0.51, 8)],
-    "spatial_softmax": [({}, 0.5, 8)],
+    "spatial_softmax": [
+        ({}, 0.5, 8),
+        ({"sigma": 0.0, "whole": True, "outside": 0.0, "align": "legacy"}, 0.01, 4),
+    ],
 }
 OUTPUTS = {
     "disk_offset": lambda name, value: (value - 0.5) * 40 if name == "heatmap" else value,

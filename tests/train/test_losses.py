@@ -11,6 +11,7 @@ from vitruvian.train.losses import (
     centre_focal,
     disk_logistic,
     huber,
+    integral_ce,
     joints_mse,
     joints_ohkm,
     quality_focal,
@@ -172,3 +173,14 @@ def test_mspns_losses_add_up_to_the_authors(parity_data: Path) -> None:
             else:
                 total += 2 * joints_ohkm(output, target, labelled)
     assert float(total) == pytest.approx(float(data["total_loss"]), rel=1e-5)
+
+
+def test_integral_ce_is_the_surprise_plus_the_distance_of_the_means() -> None:
+    output = torch.full((1, 2, 3, 4), -40.0)
+    output[0, :, 1, 1], output[0, :, 2, 3] = np.log(0.5), np.log(0.5)
+    target = torch.zeros(1, 2, 3, 4)
+    target[0, :, 1, 1] = 1
+    both, first = torch.ones(1, 2, 1, 1), torch.tensor([1.0, 0]).view(1, 2, 1, 1)
+    expected = np.log(2) + (1 + 0.5) / 2  # the mean is (2, 1.5), the label (1, 1)
+    assert float(integral_ce(output, target, both)) == pytest.approx(expected, abs=1e-5)
+    assert float(integral_ce(output, target, first)) == pytest.approx(expected / 2, abs=1e-5)

@@ -4,6 +4,9 @@ He et al. 2017 (Mask R-CNN) classify one cell out of 56 x 56; here the target is
 and the decoder takes the expectation around the mode (integral regression, Sun et al. 2018), so a
 coarse map still gives sub-cell positions. The mass near the answer is its score: a probability by
 construction, which a heat map's height is not.
+
+PoseFix (Moon et al. 2019) shares the target among the four nearest cells, ``sigma=0``, and takes
+the expectation over the whole map, ``whole``.
 """
 
 from dataclasses import dataclass
@@ -24,8 +27,9 @@ class SpatialSoftmax:
     Attributes:
         skeleton: Keypoints, one channel each.
         stride: View pixels per cell.
-        sigma: Standard deviation of the target, in cells.
+        sigma: Standard deviation of the target, in cells; 0 shares it bilinearly among four cells.
         radius: Half width in cells of the window that the position and the score are taken from.
+        whole: The position is taken from the whole map instead; the score is still the window's.
         outside: Weight of the uniform target of a keypoint that is labelled outside of the view.
         align: Where the centre of a cell lies in the view.
         name: Name of the field.
@@ -35,6 +39,7 @@ class SpatialSoftmax:
     stride: int = 4
     sigma: float = 1.0
     radius: int = 2
+    whole: bool = False
     outside: float = 0.1
     align: Align = "centre"
     name: str = "heatmap"
@@ -88,8 +93,11 @@ class SpatialSoftmax:
         rows, columns = mode[:, :1] + window, mode[:, 1:] + window
         near = padded[np.arange(len(maps))[:, None, None], rows[:, :, None], columns[:, None, :]]
         mass = near.sum(axis=(1, 2))
-        x = (near.sum(axis=1) * (columns - reach)).sum(axis=1) / mass
-        y = (near.sum(axis=2) * (rows - reach)).sum(axis=1) / mass
+        if self.whole:
+            x, y = maps.sum(axis=1) @ np.arange(w), maps.sum(axis=2) @ np.arange(h)
+        else:
+            x = (near.sum(axis=1) * (columns - reach)).sum(axis=1) / mass
+            y = (near.sum(axis=2) * (rows - reach)).sum(axis=1) / mass
         xy = np.column_stack([x, y]).astype(np.float32)
         scores = np.clip(mass, 0, 1).astype(np.float32).reshape(batch, keypoints)
         return Keypoints(
@@ -103,9 +111,12 @@ class SpatialSoftmax:
         return {self.name: fields[self.name][:, self.skeleton.flip_index, :, ::-1]}
 
     def _bump(self, centre: np.ndarray, cells: int) -> np.ndarray:
-        """K ``cells`` float32: one-dimensional Gaussians with sum 1."""
+        """K ``cells`` float32: one-dimensional Gaussians, or shares of two cells, with sum 1."""
         distance = np.arange(cells) - centre[:, None]
-        bump = np.exp(distance * distance / (-2 * self.sigma**2)).astype(np.float32)
+        if self.sigma:
+            bump = np.exp(distance * distance / (-2 * self.sigma**2)).astype(np.float32)
+        else:
+            bump = np.clip(1 - np.abs(distance), 0, None).astype(np.float32)
         total: np.ndarray = bump / bump.sum(axis=1, keepdims=True)
         return total
 

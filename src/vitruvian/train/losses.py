@@ -31,6 +31,24 @@ def spatial_ce(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     return (divergence * weight).sum() / weight.sum().clamp(min=1)
 
 
+def integral_ce(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Cross-entropy of the map, and distance of its mean from the target's in cells, per axis.
+
+    Means over batch and keypoints, those without weight among them (Moon et al. 2019, PoseFix).
+    """
+    log_chance, truth = output.flatten(2).log_softmax(dim=2), target.flatten(2)
+    entropy = -(truth * log_chance).sum(dim=2) * weight.flatten(1)
+    chance = log_chance.exp().view_as(output)
+    apart = (_mean_cell(chance) - _mean_cell(target)).abs() * weight.flatten(1)[..., None]
+    return entropy.mean() + apart.mean()
+
+
+def _mean_cell(chance: Tensor) -> Tensor:
+    """B C 2: expectation (x, y) of each map, in cells."""
+    y, x = (torch.arange(side).to(chance) for side in chance.shape[2:])
+    return torch.stack([chance.sum(2) @ x, chance.sum(3) @ y], dim=2)
+
+
 def disk_logistic(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Logistic loss per pixel and keypoint (Papandreou et al. 2017), weighted mean."""
     loss = F.binary_cross_entropy_with_logits(output, target, reduction="none") * weight
