@@ -2,6 +2,7 @@
 
 import gc
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,8 @@ from jaxtyping import Bool, Float32, Int64, UInt8
 
 from vitruvian.core.errors import ConfigError, InputError
 from vitruvian.core.sample import Sample
-from vitruvian.core.skeleton import Skeleton
+from vitruvian.core.skeleton import Skeleton, skeleton, skeleton_names
+from vitruvian.datasets.bad import Bad, BadRecords
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +215,61 @@ def parse_where(argument: str, *, splits: tuple[str, ...] = ()) -> Where:
     return Where(path=Path(path), images=Path(images) if images else None, split=split)
 
 
+def known_skeleton(keypoints: Sequence[str]) -> Skeleton | None:
+    """The shipped skeleton with these names in this order."""
+    shipped = map(skeleton, skeleton_names())
+    return next((bones for bones in shipped if bones.keypoints == tuple(keypoints)), None)
+
+
+def pairs_by_name(keypoints: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """(left, right) pairs of names that differ in that word, or in an l and an r, alone."""
+    pairs = []
+    for left, right in _SIDES:
+        for name in keypoints:
+            other = left.sub(right, name)
+            if other != name and other in keypoints:
+                pairs.append((name, other))
+    return tuple(dict.fromkeys(pairs))
+
+
+_SIDES = tuple(
+    (re.compile(pattern), right)
+    for pattern, right in (
+        ("left", "right"),
+        ("Left", "Right"),
+        ("LEFT", "RIGHT"),
+        (r"(?<![^_\W])l(?=[_\W]|$)", "r"),
+        (r"(?<![^_\W])L(?=[_\W]|$)", "R"),
+    )
+)
+
+
+def present(table: Table, bad: Bad) -> Table:
+    """The table of the pictures that are there.
+
+    Raises:
+        InputError: A picture is missing. Where ``bad`` skips, it is left out, and so is every file
+            whose header cannot be read.
+    """
+    good = []
+    for at, name in enumerate(table.names):
+        with bad.record():
+            _check_picture(table, at, table.folder / name, header=bad.skip)
+            good.append(at)
+    return table if len(good) == len(table) else table.select(good)
+
+
+def _check_picture(table: Table, at: int, file: Path, *, header: bool) -> None:
+    try:
+        if header:
+            picture_size(file)
+        else:
+            require(file, "picture")
+    except InputError as error:
+        where = f"picture {at} of {len(table)} (id {table.image_ids[at]}) of {table.sources[at]}"
+        raise InputError(f"{where}: {error}") from error
+
+
 def picture_size(file: Path) -> tuple[int, int]:
     """(H, W) of a picture in pixels, its orientation applied; reads the header alone.
 
@@ -294,9 +351,9 @@ class Columns:
         """The field of every record: a number, or ``width`` of them.
 
         Raises:
-            InputError: A record lacks the field, or it is something else.
+            BadRecords: Records lack the field, or it is something else.
         """
-        values = self._values(field)
+        values = self.values(field)
         try:
             if not width:
                 return np.fromiter(values, dtype, len(values))
@@ -307,44 +364,66 @@ class Columns:
                 return flat.reshape(-1, width)
         except (ValueError, TypeError, OverflowError):
             pass
-        raise self._not_numbers(field, (width,) if width else ())
+        raise self._not_numbers(field, (width,) if width else (), dtype)
 
     def texts(self, field: str) -> list[str]:
         """The field of every record as text."""
-        return [str(value) for value in self._values(field)]
+        return [str(value) for value in self.values(field)]
+
+    def values(self, field: str) -> list[Any]:
+        """The field of every record.
+
+        Raises:
+            BadRecords: Records lack the field.
+        """
+        try:
+            return [record[field] for record in self.records]
+        except KeyError:
+            lacking = np.array([field in record for record in self.records])
+            raise self.bad(lacking, lambda at: f"has no {field!r}; every record needs it") from None
 
     def check(self, good: np.ndarray | np.bool, field: str, rule: str) -> None:
         """Nothing, where every record is good.
 
         Raises:
-            InputError: Names the first record that breaks ``rule``.
+            BadRecords: Records break ``rule``.
         """
         if not np.all(good):
-            at = int(np.argmin(good))
-            raise self._error(at, f"{field} is {_short(self.records[at][field])}; {rule}")
+            good = np.broadcast_to(good, len(self.records))
+            raise self.bad(good, lambda at: f"{field} is {self._short(at, field)}; {rule}")
 
-    def _values(self, field: str) -> list[Any]:
-        try:
-            return [record[field] for record in self.records]
-        except KeyError:
-            at = next(i for i, record in enumerate(self.records) if field not in record)
-            message = f"has no {field!r}; add it to every record of {self.kind}"
-            raise self._error(at, message) from None
+    def bad(self, good: np.ndarray, message: Callable[[int], str]) -> BadRecords:
+        """The error about records that are not good; ``message`` of the position of each."""
+        return BadRecords(
+            [(self.records[at], self._at(at, message(at))) for at in np.flatnonzero(~good).tolist()]
+        )
 
-    def _not_numbers(self, field: str, shape: tuple[int, ...]) -> InputError:
+    def _not_numbers(
+        self, field: str, shape: tuple[int, ...], dtype: type[np.generic]
+    ) -> InputError:
         expected = f"{shape[0]} numbers" if shape else "one number"
-        for at, record in enumerate(self.records):
-            try:
-                fits = np.array(record[field], np.float64).shape == shape
-            except (ValueError, TypeError):
-                fits = False
-            if not fits:
-                return self._error(at, f"{field} is {_short(record[field])}; expected {expected}")
-        return InputError(f"{self.file}: {self.kind}: a {field} is too large; expected {expected}")
+        fits = np.array([_fits(record[field], shape, dtype) for record in self.records])
+        if fits.all():
+            return InputError(
+                f"{self.file}: {self.kind}: a {field} is too large; expected {expected}"
+            )
+        return self.bad(
+            fits, lambda at: f"{field} is {self._short(at, field)}; expected {expected}"
+        )
 
-    def _error(self, at: int, message: str) -> InputError:
+    def _short(self, at: int, field: str) -> str:
+        return _short(self.records[at].get(field))
+
+    def _at(self, at: int, message: str) -> str:
         name = self.records[at].get("id", "?")
-        return InputError(f"{self.file}: {self.kind}[{at}] (id {name}) {message}")
+        return f"{self.file}: {self.kind}[{at}] (id {name}) {message}"
+
+
+def _fits(value: object, shape: tuple[int, ...], dtype: type[np.generic]) -> bool:
+    try:
+        return bool(np.array(value).astype(dtype).shape == shape)
+    except (ValueError, TypeError, OverflowError):
+        return False
 
 
 def _short(value: object) -> str:
