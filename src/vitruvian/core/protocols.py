@@ -89,13 +89,22 @@ class BoxCodec(Protocol):
         """The network outputs this codec speaks of."""
         ...
 
+    @property
+    def stride(self) -> int:
+        """View pixels per cell of ``trust``."""
+        ...
+
     def encode(
         self,
         boxes: Float32[np.ndarray, "N 4"],
         trust: Float32[np.ndarray, "h w"],
         size: tuple[int, int],
     ) -> dict[str, Target]:
-        """Targets of one view; ``boxes`` in view pixels, ``trust`` 0 in cells to ignore."""
+        """Targets of one view; ``boxes`` in view pixels, ``trust`` 0 in cells to ignore.
+
+        Where the targets depend on what the network answers, they are the boxes themselves, padded
+        to one number, and a joint loss (``train/joint_losses.py``) does the rest.
+        """
         ...
 
     def decode(self, fields: Fields, size: tuple[int, int]) -> list[Boxes]:

@@ -30,25 +30,30 @@ class ConvUnit(nn.Module):
 
 
 class Separable(nn.Module):
-    """Depth-wise 5x5, then 1x1, each normalised and activated."""
+    """A depth-wise kernel, then 1x1, each normalised and activated."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
         super().__init__()
-        self.depthwise_conv = ConvUnit(width, width, 5, groups=width)
-        self.pointwise_conv = ConvUnit(width, width, 1)
+        self.depthwise_conv = ConvUnit(inputs, inputs, kernel, stride, groups=inputs)
+        self.pointwise_conv = ConvUnit(inputs, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """B C h w -> B C h w."""
+        """B inputs h w -> B outputs h/stride w/stride."""
         return self.pointwise_conv(self.depthwise_conv(x))
+
+
+def conv3(inputs: int, outputs: int, stride: int = 1, *, separable: bool) -> nn.Module:
+    """A 3x3 convolution, dense or (in the smallest networks) separable."""
+    return (Separable if separable else ConvUnit)(inputs, outputs, 3, stride)
 
 
 class Block(nn.Module):
     """3x3, then a large separable kernel (Fig. 3b of RTMDet); no activation after the sum."""
 
-    def __init__(self, width: int, *, shortcut: bool) -> None:
+    def __init__(self, width: int, *, shortcut: bool, separable: bool = False) -> None:
         super().__init__()
-        self.conv1 = ConvUnit(width, width, 3)
-        self.conv2 = Separable(width)
+        self.conv1 = conv3(width, width, separable=separable)
+        self.conv2 = Separable(width, width, 5)
         self.shortcut = shortcut
 
     def forward(self, x: Tensor) -> Tensor:
@@ -70,16 +75,36 @@ class ChannelAttention(nn.Module):
 
 
 class CSPLayer(nn.Module):
-    """Half of the channels through blocks, half past them (Wang et al. 2020)."""
+    """Half of the channels through blocks, half past them (Wang et al. 2020).
 
-    def __init__(self, inputs: int, outputs: int, blocks: int, *, shortcut: bool) -> None:
+    Args:
+        inputs: Channels that come in.
+        outputs: Channels that come out.
+        blocks: Number of blocks.
+        shortcut: Whether blocks have shortcuts.
+        separable: See :func:`conv3`.
+        attention: Whether the channels are weighed at the end.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        blocks: int,
+        *,
+        shortcut: bool,
+        separable: bool = False,
+        attention: bool = True,
+    ) -> None:
         super().__init__()
         half = outputs // 2
         self.main_conv = ConvUnit(inputs, half, 1)
         self.short_conv = ConvUnit(inputs, half, 1)
         self.final_conv = ConvUnit(2 * half, outputs, 1)
-        self.blocks = nn.Sequential(*(Block(half, shortcut=shortcut) for _ in range(blocks)))
-        self.attention = ChannelAttention(2 * half)
+        self.blocks = nn.Sequential(
+            *(Block(half, shortcut=shortcut, separable=separable) for _ in range(blocks))
+        )
+        self.attention = ChannelAttention(2 * half) if attention else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """B inputs h w -> B outputs h w."""
@@ -108,12 +133,13 @@ class CSPNeXt(nn.Module):
     Args:
         widen: Factor on the channels.
         deepen: Factor on the number of blocks.
+        separable: See :func:`conv3`; the stem stays dense.
 
     Attributes:
         widths: Channels of the four stages.
     """
 
-    def __init__(self, widen: float, deepen: float) -> None:
+    def __init__(self, widen: float, deepen: float, *, separable: bool = False) -> None:
         super().__init__()
         width = int(64 * widen)
         self.stem = nn.Sequential(
@@ -124,11 +150,11 @@ class CSPNeXt(nn.Module):
         self.widths = tuple(int(outputs * widen) for _, outputs, _, _ in STAGES)
         for number, (inputs, outputs, blocks, shortcut) in enumerate(STAGES, 1):
             inputs, outputs = int(inputs * widen), int(outputs * widen)
-            layers: list[nn.Module] = [ConvUnit(inputs, outputs, 3, 2)]
+            layers: list[nn.Module] = [conv3(inputs, outputs, 2, separable=separable)]
             if number == len(STAGES):
                 layers.append(SPP(outputs))
             count = max(round(blocks * deepen), 1)
-            layers.append(CSPLayer(outputs, outputs, count, shortcut=shortcut))
+            layers.append(CSPLayer(outputs, outputs, count, shortcut=shortcut, separable=separable))
             setattr(self, f"stage{number}", nn.Sequential(*layers))
 
     def forward(self, x: Tensor) -> list[Tensor]:

@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from inspect import isfunction
 from pathlib import Path
+from types import ModuleType
 from typing import TextIO
 
 import numpy as np
@@ -19,7 +21,7 @@ from vitruvian.core.lookup import find
 from vitruvian.datasets import Dataset
 from vitruvian.nets import convert
 from vitruvian.systems.spec import Recipe, System
-from vitruvian.train import losses
+from vitruvian.train import joint_losses, losses
 from vitruvian.train.checkpoint import load_state, save_state, write_tensors
 from vitruvian.train.device import Device, Normalised
 from vitruvian.train.feed import Batch, Feed, People, Source
@@ -179,7 +181,8 @@ def total_loss(
 ) -> tuple[Tensor, dict[str, float]]:
     """Sum over stages and fields; ``recipe.loss`` is ``NAME`` or ``field=NAME*weight,…``.
 
-    A stage need not have every field: some are only supervised on the way to the last stage.
+    A stage need not have every field: some are only supervised on the way to the last stage. A
+    NAME of ``joint_losses.py`` reads all fields of a stage at once.
 
     Returns:
         The scalar to minimise, and the loss of every field in the last stage that has it.
@@ -187,12 +190,14 @@ def total_loss(
     Raises:
         ConfigError: A field that no stage has, or another number of ``stage_weights`` than stages.
     """
-    terms = parse_loss(recipe.loss, list(batch.values))
     weights = recipe.stage_weights or (1.0,) * len(stages)
     if len(weights) != len(stages):
         raise ConfigError(
             f"recipe.stage_weights has {len(weights)} entries for {len(stages)} stages"
         )
+    if recipe.loss in names_of_losses(joint_losses):
+        return _joint_loss(stages, weights, batch, getattr(joint_losses, recipe.loss))
+    terms = parse_loss(recipe.loss, list(batch.values))
     unanswered = sorted(set(terms) - {name for stage in stages for name in stage})
     if unanswered:
         raise ConfigError(f"the data ask for {unanswered}, which no stage of the network answers")
@@ -210,13 +215,31 @@ def total_loss(
     return total, parts
 
 
+def _joint_loss(
+    stages: list[dict[str, Tensor]],
+    stage_weights: Sequence[float],
+    batch: Batch,
+    function: Callable[..., dict[str, Tensor]],
+) -> tuple[Tensor, dict[str, float]]:
+    device = next(iter(stages[-1].values())).device
+    targets, weights = (
+        {name: torch.from_numpy(x).to(device, non_blocking=True) for name, x in part.items()}
+        for part in (batch.values, batch.weights)
+    )
+    total, terms = torch.zeros((), device=device), {}
+    for stage, stage_weight in zip(stages, stage_weights, strict=True):
+        terms = function({name: x.float() for name, x in stage.items()}, targets, weights)
+        total = total + stage_weight * sum(terms.values())
+    return total, {f"loss_{name}": float(value.detach()) for name, value in terms.items()}
+
+
 def parse_loss(text: str, fields: list[str]) -> dict[str, tuple[Callable[..., Tensor], float]]:
     """Loss function and factor by field.
 
     Raises:
         ConfigError: A field without a loss or a loss that does not exist.
     """
-    known = names_of_losses()
+    known = names_of_losses(losses)
     items = (
         [part.partition("=") for part in text.split(",")]
         if "=" in text
@@ -233,10 +256,10 @@ def parse_loss(text: str, fields: list[str]) -> dict[str, tuple[Callable[..., Te
     return terms
 
 
-def names_of_losses() -> list[str]:
-    """What ``train.loss`` can name."""
-    own = {n: f for n, f in vars(losses).items() if callable(f) and not n.startswith("_")}
-    return sorted(n for n, f in own.items() if f.__module__ == losses.__name__)
+def names_of_losses(module: ModuleType) -> list[str]:
+    """What ``train.loss`` can name of ``losses.py`` or ``joint_losses.py``."""
+    own = {n: f for n, f in vars(module).items() if isfunction(f) and not n.startswith("_")}
+    return sorted(n for n, f in own.items() if f.__module__ == module.__name__)
 
 
 def save_weights(path: Path, net: nn.Module, system: System, run: Run) -> None:

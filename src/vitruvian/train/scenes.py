@@ -10,8 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from vitruvian.codecs.centres import Centres
 from vitruvian.core.errors import InputError
+from vitruvian.core.protocols import BoxCodec
 from vitruvian.core.sample import Sample
 from vitruvian.core.types import Image, Target
 from vitruvian.core.view import View
@@ -33,8 +33,8 @@ class Scenes:
     """One row per picture; items are scenes that begin with that picture (detector training)."""
 
     def __init__(self, datasets: Sequence[Dataset], system: System) -> None:
-        if not isinstance(system.codec, Centres):
-            raise InputError(f"scenes train detectors with the codec Centres, not {system.codec!r}")
+        if not isinstance(system.codec, BoxCodec):
+            raise InputError(f"scenes train detectors, whose codec is a BoxCodec: {system.codec!r}")
         self._system, self._codec, self._pictures = system, system.codec, Pictures()
         self._samples = [sample for dataset in datasets for sample in dataset]
         if not any(len(sample) for sample in self._samples):
@@ -48,7 +48,7 @@ class Scenes:
         """A scene and its targets."""
         height, width = self._system.input.size
         image = np.zeros((height, width, 3), np.uint8)
-        cells = self._codec.fields[0].cells((height, width))
+        cells = (-(-height // self._codec.stride), -(-width // self._codec.stride))
         trust, boxes = np.zeros(cells, np.float32), []
         for tile, at in self._tiles(row, rng):
             view, placed = self._place(self._samples[at], tile, rng)
@@ -111,9 +111,9 @@ class Scenes:
             (clipped[:, 2:] - clipped[:, :2]).min(axis=1, initial=np.inf) if len(placed) else seen
         )
         learn = ~sample.crowd & (seen > 0.3 * whole) & (side >= self._codec.stride)
-        h, w = self._codec.fields[0].cells(size)
-        trust = np.full((h, w), 1.0 if sample.fully_annotated else UNLABELLED, np.float32)
         s = self._codec.stride
+        h, w = -(-size[0] // s), -(-size[1] // s)
+        trust = np.full((h, w), 1.0 if sample.fully_annotated else UNLABELLED, np.float32)
         for box, good in zip(clipped, learn, strict=True):
             grow = 0.25 * (box[2:] - box[:2]) if good else np.zeros(2)
             x0, y0 = np.floor((box[:2] - grow) / s).astype(int).clip(0)

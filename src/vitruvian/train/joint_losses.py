@@ -1,0 +1,68 @@
+"""Losses that read several fields of a stage at once, by name.
+
+``loss(stage, targets, weights) -> terms``: all three are tensors by name, on one device; the loss
+of the stage is the sum of the terms. What a term is worth is part of the loss, as published.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vitruvian.train.assign import soft_labels
+
+Terms = dict[str, Tensor]
+
+
+def people_of(targets: Terms, weights: Terms) -> list[Tensor]:
+    """The boxes N 4 of each view, of the padded ones (``codecs/points.py``)."""
+    pairs = zip(targets["boxes"][:, 0], weights["boxes"][:, 0, :, 0], strict=True)
+    return [boxes[real > 0] for boxes, real in pairs]
+
+
+def giou(a: Tensor, b: Tensor) -> Tensor:
+    """Generalised intersection over union of boxes N 4 and N 4 (Rezatofighi et al. 2019)."""
+    shared = (torch.minimum(a[:, 2:], b[:, 2:]) - torch.maximum(a[:, :2], b[:, :2])).clamp(min=0)
+    hull = (torch.maximum(a[:, 2:], b[:, 2:]) - torch.minimum(a[:, :2], b[:, :2])).clamp(min=0)
+    overlap, hull = shared.prod(dim=1), hull.prod(dim=1).clamp(min=1e-6)
+    areas = ((box[:, 2:] - box[:, :2]).prod(dim=1) for box in (a, b))
+    union = (sum(areas) - overlap).clamp(min=1e-6)
+    return overlap / union - (hull - union) / hull
+
+
+def rtmdet(stage: Terms, targets: Terms, weights: Terms) -> Terms:
+    """Quality focal loss, and GIoU weighed by the overlap, times 2 (Lyu et al. 2022)."""
+    strides = [int(name.removeprefix("score")) for name in stage if name.startswith("score")]
+    logits = torch.cat([stage[f"score{s}"][:, 0].flatten(1) for s in strides], dim=1)
+    sides = torch.cat([stage[f"box{s}"].flatten(2) for s in strides], dim=2).transpose(1, 2)
+    grids = [_points(stage[f"score{s}"], s) for s in strides]
+    points = torch.cat(grids)
+    scales = torch.cat([torch.full_like(g[:, 0], s) for g, s in zip(grids, strides, strict=True)])
+    answers = torch.cat([points - sides[..., :2], points + sides[..., 2:]], dim=2)
+    sure = torch.cat([_trust(targets["trust"], stage[f"score{s}"]) for s in strides], dim=1)
+    label, pairs = torch.zeros_like(logits), []
+    for row, boxes in enumerate(people_of(targets, weights)):
+        given = soft_labels(points, scales, logits[row], answers[row].detach(), boxes)
+        label[row] = given.iou
+        taken = (given.person >= 0).nonzero()[:, 0]
+        sure[row, taken] = 1
+        pairs.append((answers[row, taken], boxes[given.person[taken]], given.iou[taken]))
+    gap = (label - logits.sigmoid()).square()
+    focal = F.binary_cross_entropy_with_logits(logits, label, reduction="none") * gap * sure
+    amount = label.sum().clamp(min=1)
+    ours, theirs, overlap = (torch.cat(column) for column in zip(*pairs, strict=True))
+    shape = ((1 - giou(ours, theirs)) * overlap).sum()
+    return {"score": focal.sum() / amount, "box": 2 * shape / amount}
+
+
+def _points(maps: Tensor, stride: int) -> Tensor:
+    """First corners of the cells of a map B C h w: hw 2, view pixels."""
+    h, w = maps.shape[-2:]
+    y, x = torch.meshgrid(
+        torch.arange(h, device=maps.device), torch.arange(w, device=maps.device), indexing="ij"
+    )
+    return torch.stack([x, y], dim=-1).reshape(-1, 2).float() * stride
+
+
+def _trust(trust: Tensor, maps: Tensor) -> Tensor:
+    """Trust B 1 h w in the cells of a coarser map, the least of what a cell covers: B hw."""
+    return -F.adaptive_max_pool2d(-trust, maps.shape[-2:]).flatten(1)

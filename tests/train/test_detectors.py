@@ -1,0 +1,63 @@
+"""Detectors from scenes to boxes: a few steps of training, export, and the runtime."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vitruvian.datasets import open_dataset
+from vitruvian.image.augment import Augment
+from vitruvian.runtime.backends import open_network
+from vitruvian.runtime.detect import Detector
+from vitruvian.runtime.model import Model
+from vitruvian.systems.metadata import Metadata
+from vitruvian.systems.rtmdet import rtmdet_nano_person_320
+from vitruvian.systems.spec import System
+from vitruvian.train.device import Device
+from vitruvian.train.export import export_onnx
+from vitruvian.train.feed import Feed
+from vitruvian.train.loop import Run, source_of, train
+
+CASES = {"rtmdet": (rtmdet_nano_person_320, "tests.nets.test_rtmdet:tiny")}
+
+
+def _small(case: str) -> System:
+    page, net = CASES[case]
+    system = page()
+    recipe = replace(
+        system.recipe,
+        epochs=1,
+        samples_per_epoch=48,
+        batch=4,
+        lr=1e-3 if system.recipe.optimizer != "sgd" else 1e-2,
+        warmup=0,
+        hold=0,
+        ema=0.0,
+        augment=Augment(scale=0.0, rotation=0.0, rotation_prob=0.0, colour=0.0),
+    )
+    size = replace(system.input, size=(64, 64))
+    return replace(system, net=net, net_args={}, input=size, recipe=recipe)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_training_lowers_the_loss_and_the_exported_network_detects(
+    case: str, dots: Path, tmp_path: Path
+) -> None:
+    system, losses = _small(case), []
+    feed = Feed(source_of(system, [open_dataset(f"coco:{dots}")]), system)
+    run = Run(out=tmp_path, device=Device(name="cpu", bf16=False), log_every=1)
+
+    net = train(system, feed, run, progress=lambda record: losses.append(record["loss"]))
+
+    assert np.isfinite(losses).all()
+    assert np.mean(losses[-3:]) < np.mean(losses[:3])
+    torch.manual_seed(0)
+    path = tmp_path / "detector.onnx"
+    export_onnx(net.eval(), system, path, metadata=Metadata.of(system))
+    model = Model(metadata=Metadata.of(system), backend=open_network(path.read_bytes(), threads=1))
+    picture = np.random.default_rng(0).integers(0, 256, (80, 60, 3), dtype=np.uint8)
+    for boxes in Detector(model=model, conf=0.001)([picture, picture[:40]]):
+        assert np.isfinite(boxes.xyxy).all()
+        assert (np.diff(boxes.scores) <= 0).all()

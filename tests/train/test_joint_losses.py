@@ -1,0 +1,88 @@
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from vitruvian.codecs.points import Points
+from vitruvian.core.errors import ConfigError
+from vitruvian.systems.rtmdet import rtmdet_nano_person_320
+from vitruvian.train.feed import Batch
+from vitruvian.train.joint_losses import giou, rtmdet
+from vitruvian.train.loop import total_loss
+
+SIZE = (64, 64)
+
+
+def _batch(codec, *people) -> tuple[dict, dict]:
+    trust = np.ones((8, 8), np.float32)
+    rows = [codec.encode(np.array(p, np.float32).reshape(-1, 4), trust, SIZE) for p in people]
+    names = rows[0]
+    values = {n: np.stack([row[n].value for row in rows]) for n in names}
+    return values, {n: np.stack([row[n].weight for row in rows]) for n in names}
+
+
+def _tensors(part: dict) -> dict:
+    return {name: torch.from_numpy(array) for name, array in part.items()}
+
+
+def _stage(batch: int, seed: int = 0) -> dict[str, torch.Tensor]:
+    rng = torch.Generator().manual_seed(seed)
+    new = partial(torch.randn, generator=rng)
+    stage = {f"score{s}": new(batch, 1, 64 // s, 64 // s) for s in (8, 16, 32)}
+    stage |= {f"box{s}": new(batch, 4, 64 // s, 64 // s).abs() * 20 for s in (8, 16, 32)}
+    return {name: x.requires_grad_() for name, x in stage.items()}
+
+
+def test_giou_of_known_pairs():
+    a = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 10], [0, 0, 10, 10]])
+    b = torch.tensor([[0.0, 0, 10, 10], [5, 0, 15, 10], [10, 0, 20, 10]])
+    assert giou(a, b).tolist() == pytest.approx([1, 1 / 3, 0])
+
+
+def test_rtmdet_teaches_boxes_where_people_are_and_nobody_elsewhere():
+    targets, weights = (_tensors(part) for part in _batch(Points(), [[8, 8, 56, 56]], []))
+    stage = _stage(2)
+
+    sum(rtmdet(stage, targets, weights).values()).backward()
+
+    moved = [stage[f"box{s}"].grad.abs().sum(dim=1) > 0 for s in (8, 16, 32)]
+    assert 1 <= sum(int(m[0].sum()) for m in moved) <= 13
+    assert not any(m[1].any() for m in moved)
+    assert all((stage[f"score{s}"].grad[1] > 0).all() for s in (8, 16, 32))
+
+
+def test_rtmdet_learns_nothing_from_what_is_ignored():
+    values, weights = _batch(Points(), [])
+    values["trust"][0, 0, :4] = 0
+    stage = _stage(1)
+    sum(rtmdet(stage, _tensors(values), _tensors(weights)).values()).backward()
+    assert (stage["score8"].grad[0, 0, :4] == 0).all()
+    assert (stage["score8"].grad[0, 0, 4:] != 0).all()
+    assert (stage["score16"].grad[0, 0, :2] == 0).all()
+
+
+def test_rtmdet_reaches_zero_for_the_right_answer():
+    values, weights = _batch(Points(strides=(32,)), [[4, 4, 60, 60]])
+    stage = {"score32": torch.full((1, 1, 2, 2), -40.0), "box32": torch.zeros(1, 4, 2, 2)}
+    stage["score32"][0, 0, 1, 1] = 40
+    stage["box32"][0, :, 1, 1] = 28
+    terms = rtmdet(stage, _tensors(values), _tensors(weights))
+    assert {name: float(x) for name, x in terms.items()} == pytest.approx({"score": 0, "box": 0})
+
+
+def test_the_loop_takes_a_joint_loss_by_name():
+    values, weights = _batch(Points(), [[8, 8, 56, 56]])
+    batch = Batch(images=np.zeros((1, 1)), values=values, weights=weights, rows=np.zeros(1))
+    recipe = rtmdet_nano_person_320().recipe
+    stages = [_stage(1), _stage(1, seed=1)]
+
+    total, parts = total_loss(stages, batch, replace(recipe, stage_weights=(1.0, 0.5)))
+
+    alone = [sum(rtmdet(s, _tensors(values), _tensors(weights)).values()) for s in stages]
+    expected = (alone[0] + 0.5 * alone[1]).detach()
+    assert float(total.detach()) == pytest.approx(float(expected))
+    assert set(parts) == {"loss_score", "loss_box"}
+    with pytest.raises(ConfigError, match="no loss named 'rtmdat'"):
+        total_loss(stages, batch, replace(recipe, loss="rtmdat", stage_weights=(1.0, 1.0)))
