@@ -147,7 +147,7 @@ def test_files_that_are_not_coco_keypoints_are_refused(tmp_path):
     with pytest.raises(InputError, match="no 'images' list"):
         coco_keypoints(cut)
     twice = [{"id": 1, "file_name": "a", "height": 1, "width": 1}] * 2
-    with pytest.raises(InputError, match="share an id"):
+    with pytest.raises(InputError, match="another image has the same"):
         coco_keypoints(_write(tmp_path, images=twice))
     with pytest.raises(InputError, match="no category lists 'keypoints'"):
         coco_keypoints(_write(tmp_path, categories=[{"id": 1, "name": "person"}]))

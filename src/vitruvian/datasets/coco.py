@@ -6,7 +6,7 @@ of the data set it came from) and ``fully_annotated`` (false: unlabelled people 
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -15,14 +15,17 @@ from typing import Any
 import numpy as np
 
 from vitruvian.core.errors import InputError
-from vitruvian.core.skeleton import Skeleton, skeleton, skeleton_names
+from vitruvian.core.skeleton import Skeleton
 from vitruvian.core.types import Boxes
 from vitruvian.datasets import long_lists
+from vitruvian.datasets.bad import Bad, Records, usable
 from vitruvian.datasets.table import (
     BOX_TO_AREA,
     Columns,
     Table,
+    known_skeleton,
     offsets,
+    pairs_by_name,
     parse_where,
     read_json,
     require,
@@ -30,13 +33,14 @@ from vitruvian.datasets.table import (
 
 _log = logging.getLogger(__name__)
 
+_ID = (int, float, str)
 _parse = partial(long_lists.parse, skip="segmentation", rows="keypoints")
 
 
-def coco(argument: str) -> Table:
+def coco(argument: str, bad: Bad | None = None) -> Table:
     """Data set of ``ANNOTATIONS.json[@IMAGES_DIR]``."""
     where = parse_where(argument)
-    return coco_keypoints(where.path, where.images)
+    return coco_table(load_coco(where.path), where.path, where.images, bad=bad)
 
 
 def coco_keypoints(
@@ -82,33 +86,74 @@ def coco_table(
     *,
     skeleton: Skeleton | None = None,
     source: str = "coco",
+    known: Mapping[str, str] | None = None,
+    bad: Bad | None = None,
 ) -> Table:
-    """Table of the content of a COCO JSON; ``file`` is its name in errors.
+    """Table of the content of a COCO JSON.
+
+    Args:
+        data: The content.
+        file: Its name in errors.
+        images: Folder of the pictures; found beside the JSON when not given.
+        skeleton: Keypoints of the file; taken from its categories when not given.
+        source: Data set of pictures that do not say.
+        known: Numbers of the pictures that become ``picture_fields``: our name -> the file's.
+        bad: What to do with records that cannot be used.
 
     Raises:
         InputError: It is not COCO keypoints; names record and field.
     """
-    bones = skeleton or _skeleton(data, file)
-    wanted = _category_ids(data, bones)
-    people = [a for a in data.get("annotations", ()) if a.get("category_id") in wanted]
-    pictures = data["images"]
-    column = Columns(file, "images", pictures)
-    ids = column.numbers("id", np.int64)
-    if len(np.unique(ids)) != len(ids):
-        raise InputError(f"{file}: two images share an id; image ids must be unique")
-    names = column.texts("file_name")
-    picture_of, rows = _group(file, people, ids)
-    people = [people[i] for i in rows]
+    bad = bad or Bad()
+    bones = skeleton or _skeleton(data, file, bad)
+    categories = data.get("categories", [])
+    wanted = _category_ids(Columns(file, "categories", categories), bones)
+
+    def build(lists: dict[str, Records]) -> Table:
+        pictures = Columns(file, "images", lists["images"])
+        everybody = Columns(file, "annotations", lists["annotations"])
+        people = everybody.records
+        if categories:
+            of = everybody.values("category_id")
+            listed = {category["id"] for category in categories}
+            good = np.fromiter((type(k) in _ID and k in listed for k in of), bool, len(of))
+            everybody.check(good, "category_id", f"categories are {sorted(map(str, listed))}")
+            people = [a for a, kind in zip(people, of, strict=True) if kind in wanted]
+        return _table(pictures, Columns(file, "annotations", people), bones, images, source, known)
+
+    return usable(
+        build, {"images": data["images"], "annotations": data.get("annotations", [])}, bad
+    )
+
+
+def _table(
+    pictures: Columns,
+    people: Columns,
+    bones: Skeleton,
+    images: Path | None,
+    source: str,
+    known: Mapping[str, str] | None,
+) -> Table:
+    ids = pictures.numbers("id", np.int64)
+    once = np.zeros(len(ids), bool)
+    once[np.unique(ids, return_index=True)[1]] = True
+    pictures.check(once, "id", "another image has the same")
+    names = pictures.texts("file_name")
+    picture_of, rows = _group(people, ids)
+    ordered = Columns(people.file, people.kind, [people.records[i] for i in rows])
+    marks = [(p.get("fully_annotated", True), p.get("source", source)) for p in pictures.records]
     return Table(
-        folder=images or _find_images(file, names),
+        folder=images or _find_images(pictures.file, names),
         names=names,
-        sizes=np.stack([column.numbers(side, np.int64) for side in ("height", "width")], 1),
+        sizes=np.stack([pictures.numbers(side, np.int64) for side in ("height", "width")], 1),
         image_ids=ids,
         first=offsets(np.bincount(picture_of, minlength=len(ids))),
         skeleton=bones,
-        fully_annotated=np.array([p.get("fully_annotated", True) for p in pictures], bool),
-        sources=[str(p.get("source", source)) for p in pictures],
-        **_people_columns(file, people, len(bones)),
+        fully_annotated=np.array([whole for whole, _ in marks], bool),
+        sources=[str(name) for _, name in marks],
+        picture_fields={
+            ours: pictures.numbers(theirs, np.float64) for ours, theirs in (known or {}).items()
+        },
+        **_people_columns(ordered, len(bones)),
     )
 
 
@@ -139,8 +184,7 @@ def coco_boxes(file: Path | str, *, category: int = 1) -> dict[int, Boxes]:
     }
 
 
-def _people_columns(file: Path, people: list[dict[str, Any]], count: int) -> dict[str, Any]:
-    column = Columns(file, "annotations", people)
+def _people_columns(column: Columns, count: int) -> dict[str, Any]:
     points = column.numbers("keypoints", np.float32, width=3 * count).reshape(-1, count, 3)
     flag = points[:, :, 2]
     column.check(
@@ -153,8 +197,8 @@ def _people_columns(file: Path, people: list[dict[str, Any]], count: int) -> dic
         "xy": np.where(flag[:, :, None] > 0, points[:, :, :2], np.float32(np.nan)),
         "visible": np.ceil(flag).astype(np.uint8),
         "boxes": boxes,
-        "area": _areas(column, people, boxes),
-        "crowd": np.array([bool(a.get("iscrowd", 0)) for a in people], bool),
+        "area": _areas(column, boxes),
+        "crowd": np.array([bool(a.get("iscrowd", 0)) for a in column.records], bool),
         "ids": column.numbers("id", np.int64),
     }
 
@@ -169,29 +213,41 @@ def _xyxy(column: Columns) -> np.ndarray:
     return np.concatenate([box[:, :2], box[:, :2] + box[:, 2:]], 1)
 
 
-def _areas(column: Columns, people: list[dict[str, Any]], boxes: np.ndarray) -> np.ndarray:
-    missing = sum("area" not in a for a in people)
-    if not missing:
-        return column.numbers("area", np.float32)
-    lacking = f"{missing} of {len(people)} annotations have no area"
-    _log.warning("%s: %s; taking %g of the box", column.file, lacking, BOX_TO_AREA)
-    derived = BOX_TO_AREA * (boxes[:, 2:] - boxes[:, :2]).prod(1)
-    given = [a.get("area", d) for a, d in zip(people, derived, strict=True)]
-    return np.array(given, np.float32)
+def _areas(column: Columns, boxes: np.ndarray) -> np.ndarray:
+    people = column.records
+    given = np.fromiter(("area" in person for person in people), bool, len(people))
+    area: np.ndarray = (BOX_TO_AREA * (boxes[:, 2:] - boxes[:, :2]).prod(1)).astype(np.float32)
+    if not given.all():
+        lacking = f"{(~given).sum()} of {len(people)} annotations have no area"
+        _log.warning("%s: %s; taking %g of the box", column.file, lacking, BOX_TO_AREA)
+    known = Columns(column.file, column.kind, [people[i] for i in np.flatnonzero(given).tolist()])
+    area[given] = known.numbers("area", np.float32)
+    known.check(np.isfinite(area[given]), "area", "must be finite")
+    return area
 
 
-def _skeleton(data: dict[str, Any], file: Path) -> Skeleton:
+def _skeleton(data: dict[str, Any], file: Path, bad: Bad) -> Skeleton:
     with_points = [c for c in data.get("categories", ()) if c.get("keypoints")]
     if not with_points:
         raise InputError(f"{file}: no category lists 'keypoints'; give a skeleton")
-    if len({tuple(c["keypoints"]) for c in with_points}) > 1:
+    kinds: dict[tuple[str, ...], dict[str, Any]] = {}
+    for category in with_points:
+        kinds.setdefault(tuple(map(str, category["keypoints"])), category)
+    if len(kinds) > 1:
         names = [c.get("name") for c in with_points]
-        raise InputError(f"{file}: categories {names} have different keypoints; keep one of them")
-    keypoints = tuple(map(str, with_points[0]["keypoints"]))
-    for known in map(skeleton, skeleton_names()):
-        if known.keypoints == keypoints:
-            return known
-    return _new_skeleton(with_points[0], keypoints, file)
+        bad(InputError(f"{file}: categories {names} have different keypoints; keep one of them"))
+    keypoints = (
+        max(kinds, key=lambda k: _count(data, with_points, k))
+        if len(kinds) > 1
+        else next(iter(kinds))
+    )
+    return known_skeleton(keypoints) or _new_skeleton(kinds[keypoints], keypoints, file)
+
+
+def _count(data: dict[str, Any], kinds: Records, keypoints: tuple[str, ...]) -> int:
+    """How many annotations are of a category with these keypoints."""
+    ids = {c.get("id") for c in kinds if tuple(map(str, c["keypoints"])) == keypoints}
+    return sum(a.get("category_id") in ids for a in data.get("annotations", ()))
 
 
 def _new_skeleton(category: dict[str, Any], names: tuple[str, ...], file: Path) -> Skeleton:
@@ -200,27 +256,30 @@ def _new_skeleton(category: dict[str, Any], names: tuple[str, ...], file: Path) 
         # CrowdPose ships COCO's 17-point list with 14 keypoints.
         _log.warning("%s: 'skeleton' does not fit %d keypoints; left out", file, len(names))
         limbs = limbs[:0]
-    swaps = [(n, n.replace("left", "right")) for n in names if "left" in n]
-    return Skeleton(
-        name=str(category.get("name", file.stem)),
-        keypoints=names,
-        swaps=tuple(pair for pair in swaps if pair[1] in names),
-        limbs=tuple((names[a], names[b]) for a, b in limbs),
-        source=str(file.name),
-    )
+    about = {
+        "name": category.get("name", file.stem),
+        "keypoints": names,
+        "swaps": category.get("swaps", pairs_by_name(names)),
+        "limbs": [(names[a], names[b]) for a, b in limbs],
+        "parents": category.get("parents", ()),
+        "sigmas": category.get("sigmas", ()),
+        "source": file.name,
+    }
+    try:
+        return Skeleton.from_json(about)
+    except InputError as error:
+        raise InputError(f"{file}: categories: {error}") from error
 
 
-def _category_ids(data: dict[str, Any], bones: Skeleton) -> set[int]:
-    kinds = data.get("categories", ())
-    named = {c["id"] for c in kinds if tuple(c.get("keypoints", ())) == bones.keypoints}
-    return named or {c["id"] for c in kinds}
+def _category_ids(column: Columns, bones: Skeleton) -> set[Any]:
+    kinds = zip(column.records, column.values("id"), strict=True)
+    rows = [(tuple(map(str, c.get("keypoints") or ())), identity) for c, identity in kinds]
+    named = {identity for keypoints, identity in rows if keypoints == bones.keypoints}
+    return named or {identity for _, identity in rows}
 
 
-def _group(
-    file: Path, people: list[dict[str, Any]], ids: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _group(column: Columns, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Picture of each person, and the people's order by picture (that of the file within one)."""
-    column = Columns(file, "annotations", people)
     wanted = column.numbers("image_id", np.int64)
     order = np.argsort(ids)
     at = np.searchsorted(ids[order], wanted).clip(max=max(len(ids) - 1, 0))
@@ -237,11 +296,12 @@ def _find_images(file: Path, names: Sequence[str]) -> Path:
     return next((p for p in places if names and (p / names[0]).is_file()), places[0])
 
 
-def write_coco(table: Table, file: Path | str) -> None:
+def write_coco(table: Table, argument: Path | str) -> None:
     """The labels as COCO-keypoints JSON; what a data set has beside these fields is lost.
 
-    Reading it back gives the same people, flags, boxes, areas, identifiers and sources. File names
-    stay relative to the table's folder.
+    Reading it back gives the same people, flags, boxes, areas, identifiers and sources, and of a
+    skeleton that is not shipped names, pairs, limbs and sigmas. File names stay relative to the
+    table's folder.
     """
     sizes = [table[i].size for i in range(len(table))]
     images = [
@@ -280,5 +340,8 @@ def write_coco(table: Table, file: Path | str) -> None:
         "keypoints": list(bones.keypoints),
         "skeleton": (bones.limb_index + 1).tolist(),
     }
+    if known_skeleton(bones.keypoints) is None:
+        about = bones.to_json()
+        category |= {key: about[key] for key in ("name", "swaps", "parents", "sigmas")}
     data = {"images": images, "annotations": people, "categories": [category]}
-    Path(file).write_text(json.dumps(data), encoding="utf-8")
+    parse_where(str(argument)).path.write_text(json.dumps(data), encoding="utf-8")

@@ -4,20 +4,21 @@
 evaluator takes them. ``picture_fields["crowd_index"]`` is what splits easy, medium and hard.
 """
 
-from dataclasses import replace
-
-import numpy as np
-
 from vitruvian.core.skeleton import skeleton
+from vitruvian.datasets.bad import Bad
 from vitruvian.datasets.coco import coco_table, load_coco
-from vitruvian.datasets.table import Columns, Table, parse_where
+from vitruvian.datasets.table import Table, parse_where
 
 
-def crowdpose(argument: str) -> Table:
+def crowdpose(argument: str, bad: Bad | None = None) -> Table:
     """Data set of ``ANNOTATIONS.json[@IMAGES]``."""
     where = parse_where(argument)
-    data = load_coco(where.path)
-    bones = skeleton("crowdpose14")
-    table = coco_table(data, where.path, where.images, skeleton=bones, source="crowdpose")
-    index = Columns(where.path, "images", data["images"]).numbers("crowdIndex", np.float64)
-    return replace(table, picture_fields={"crowd_index": index})
+    return coco_table(
+        load_coco(where.path),
+        where.path,
+        where.images,
+        skeleton=skeleton("crowdpose14"),
+        source="crowdpose",
+        known={"crowd_index": "crowdIndex"},
+        bad=bad,
+    )

@@ -13,6 +13,7 @@ import numpy as np
 
 from vitruvian.core.errors import InputError
 from vitruvian.core.skeleton import skeleton
+from vitruvian.datasets.bad import Bad
 from vitruvian.datasets.hdf5 import load_h5, texts
 from vitruvian.datasets.matlab import layout, load_mat, structs
 from vitruvian.datasets.table import (
@@ -31,32 +32,35 @@ _SLOTS = [0, 1, 2, 3, 4, 5, 6, 9, 12, 13, 16]
 _MARGIN = 0.1
 
 
-def flic(argument: str) -> Table:
+def flic(argument: str, bad: Bad | None = None) -> Table:
     """Data set of ``FILE[@IMAGES][#train|#test|#plus]``."""
     where = parse_where(argument, splits=("train", "test", "plus"))
     if where.path.suffix == ".h5":
         parts, names = load_h5(where.path, ("part", "imgname"))
         return _table(where, texts(names), parts)
-    return _from_mat(where)
+    return _from_mat(where, bad or Bad())
 
 
-def _from_mat(where: Where) -> Table:
+def _from_mat(where: Where, bad: Bad) -> Table:
     examples = structs(load_mat(where.path, variable="examples", squeeze=True))
-    names, points, sizes, torsos = [], [], [], []
+    people = []
     for row in _rows(where, examples):
-        example = examples[row]
-        with layout(where.path, f"examples({row + 1})"):
-            names.append(str(example.filepath))
-            points.append(np.asarray(example.coords, np.float64)[:, _SLOTS].T)
-            sizes.append([int(side) for side in example.imgdims[:2]])
-            torsos.append([float(side) for side in example.torsobox])
+        with bad.record(), layout(where.path, f"examples({row + 1})"):
+            people.append(_person(examples[row]))
     return _table(
         where,
-        names,
-        np.array(points).reshape(-1, 11, 2),
-        sizes=np.array(sizes, np.int64).reshape(-1, 2),
-        torso=np.array(torsos, np.float32).reshape(-1, 4) - 1,
+        [name for name, _, _, _ in people],
+        np.array([points for _, points, _, _ in people]).reshape(-1, 11, 2),
+        sizes=np.array([size for _, _, size, _ in people], np.int64).reshape(-1, 2),
+        torso=np.array([torso for _, _, _, torso in people], np.float32).reshape(-1, 4) - 1,
     )
+
+
+def _person(example: Any) -> tuple[str, np.ndarray, np.ndarray, np.ndarray]:
+    """File name, joints 11 2, (H, W) of the frame, box of the torso."""
+    points = np.asarray(example.coords, np.float64)[:, _SLOTS].T.reshape(11, 2)
+    size = np.asarray(example.imgdims, np.int64)[:2].reshape(2)
+    return str(example.filepath), points, size, np.asarray(example.torsobox, float).reshape(4)
 
 
 def _rows(where: Where, examples: list[Any]) -> list[int]:

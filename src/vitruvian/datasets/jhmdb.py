@@ -13,6 +13,7 @@ from jaxtyping import Float32
 
 from vitruvian.core.errors import InputError
 from vitruvian.core.skeleton import skeleton
+from vitruvian.datasets.bad import Bad
 from vitruvian.datasets.matlab import load_mat
 from vitruvian.datasets.table import Table, boxes_of, parse_where, people_table, read_lines
 
@@ -23,26 +24,21 @@ _SPLITS = tuple(
 _MARGIN = 0.1
 
 
-def jhmdb(argument: str) -> Table:
+def jhmdb(argument: str, bad: Bad | None = None) -> Table:
     """Data set of ``ROOT[@FRAMES][#SPLIT]``."""
-    where = parse_where(argument, splits=_SPLITS)
-    clips = _clips(where.path, where.split)
+    where, bad = parse_where(argument, splits=_SPLITS), bad or Bad()
     names: list[str] = []
     points, boxes = [], []
     videos: list[str] = []
     frames: list[int] = []
-    for clip in clips:
-        file = where.path / "joint_positions" / clip / "joint_positions.mat"
-        joints = load_mat(file, variable="pos_img")
-        if joints.ndim != 3 or joints.shape[:2] != (2, 15):
-            raise InputError(f"{file}: pos_img is {joints.shape}; expected 2 x 15 x frames")
-        # Row 0 is x; pixels are 1-based and may lie outside the picture.
-        xy = (joints.transpose(2, 1, 0) - 1).astype(np.float32)
-        points.append(xy)
-        boxes.append(_boxes(where.path / "puppet_mask" / clip / "puppet_mask.mat", xy))
-        names += [f"{clip}/{n + 1:05}.png" for n in range(len(xy))]
-        videos += [clip] * len(xy)
-        frames += range(len(xy))
+    for clip in _clips(where.path, where.split):
+        with bad.record():
+            xy = _joints(where.path / "joint_positions" / clip / "joint_positions.mat")
+            boxes.append(_boxes(where.path / "puppet_mask" / clip / "puppet_mask.mat", xy))
+            points.append(xy)
+            names += [f"{clip}/{n + 1:05}.png" for n in range(len(xy))]
+            videos += [clip] * len(xy)
+            frames += range(len(xy))
     count = len(names)
     xy = np.concatenate([np.zeros((0, 15, 2), np.float32), *points])
     return people_table(
@@ -57,6 +53,15 @@ def jhmdb(argument: str) -> Table:
         sizes=np.tile(np.array(SIZE, np.int64), (count, 1)),
         picture_fields={"video": np.array(videos), "frame": np.array(frames, np.int64)},
     )
+
+
+def _joints(file: Path) -> Float32[np.ndarray, "T 15 2"]:
+    """Joints of a clip, 0-based; they may lie outside the picture."""
+    joints = load_mat(file, variable="pos_img")
+    if joints.ndim != 3 or joints.shape[:2] != (2, 15):
+        raise InputError(f"{file}: pos_img is {joints.shape}; expected 2 x 15 x frames")
+    xy: np.ndarray = (joints.transpose(2, 1, 0) - 1).astype(np.float32)
+    return xy
 
 
 def _clips(root: Path, split: str) -> list[str]:

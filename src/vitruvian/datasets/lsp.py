@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from vitruvian.core.errors import InputError
 from vitruvian.core.skeleton import skeleton
+from vitruvian.datasets.bad import Bad
 from vitruvian.datasets.matlab import load_mat
 from vitruvian.datasets.table import Table, Where, boxes_of, parse_where, people_table
 
@@ -18,8 +19,9 @@ MARGIN = 0.1
 """Growth of the joints' box on each side, as a fraction of its longer side."""
 
 
-def lsp(argument: str) -> Table:
+def lsp(argument: str, bad: Bad | None = None) -> Table:
     """Data set of ``DIR[@IMAGES][#train|#test]``."""
+    del bad  # one array: it is read whole or not at all
     where = parse_where(argument, splits=("train", "test"))
     joints = load_joints(where.path, (3, 14))
     # Row 3 says "occluded"; every joint has a location.

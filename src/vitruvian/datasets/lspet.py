@@ -6,12 +6,14 @@ joint whose flag is 0 has a placeholder for a location, often negative; only the
 
 import numpy as np
 
+from vitruvian.datasets.bad import Bad
 from vitruvian.datasets.lsp import load_joints, single_people
 from vitruvian.datasets.table import Table, parse_where
 
 
-def lspet(argument: str) -> Table:
+def lspet(argument: str, bad: Bad | None = None) -> Table:
     """Data set of ``DIR[@IMAGES]``."""
+    del bad  # one array: it is read whole or not at all
     where = parse_where(argument)
     joints = load_joints(where.path, (14, 3))
     names = [f"im{i + 1:05}.jpg" for i in range(len(joints))]

@@ -15,6 +15,7 @@ from jaxtyping import Float, UInt8
 
 from vitruvian.core.errors import InputError
 from vitruvian.core.skeleton import skeleton
+from vitruvian.datasets.bad import Bad, Records, usable
 from vitruvian.datasets.hdf5 import load_h5, texts
 from vitruvian.datasets.matlab import has, layout, load_mat, structs
 from vitruvian.datasets.table import (
@@ -30,13 +31,13 @@ from vitruvian.datasets.table import (
 JOINTS = 16
 
 
-def mpii(argument: str) -> Table:
+def mpii(argument: str, bad: Bad | None = None) -> Table:
     """Data set of ``FILE[@IMAGES][#train|#test]``."""
     where = parse_where(argument, splits=("train", "test"))
     readers = {".mat": _from_mat, ".json": _from_json, ".h5": _from_h5}
     if where.path.suffix not in readers:
         raise InputError(f"{where.path}: MPII labels are .mat, .json or .h5 files")
-    return readers[where.path.suffix](where)
+    return readers[where.path.suffix](where, bad or Bad())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,7 @@ def _table(where: Where, people: _People, **known: np.ndarray) -> Table:
     )
 
 
-def _from_mat(where: Where) -> Table:
+def _from_mat(where: Where, bad: Bad) -> Table:
     """The official file; people without position or scale are left out, as in every split."""
     release = load_mat(where.path, variable="RELEASE", squeeze=True)
     wanted = {"train": (1,), "test": (0,), "": (0, 1)}[where.split]
@@ -78,12 +79,12 @@ def _from_mat(where: Where) -> Table:
     names: list[str] = []
     picture_of: list[int] = []
     rows: list[list[float]] = []
-    for at, (n, picture) in enumerate(chosen):
-        with layout(where.path, f"annolist({n + 1})"):
-            names.append(str(picture.image.name))
-            people = [_person(rect) for rect in _rects(picture)]
-        picture_of += [at] * len(people)
-        rows += people
+    for n, picture in chosen:
+        with bad.record(), layout(where.path, f"annolist({n + 1})"):
+            name, people = str(picture.image.name), [_person(rect) for rect in _rects(picture)]
+            picture_of += [len(names)] * len(people)
+            names.append(name)
+            rows += people
     # x, y, visibility of 16 joints; x, y, scale of the person; x1, y1, x2, y2 of the head.
     table = np.array(rows, np.float64).reshape(-1, 3 * JOINTS + 7)
     points, position, head = np.split(table, [3 * JOINTS, 3 * JOINTS + 3], axis=1)
@@ -105,8 +106,9 @@ def _rects(picture: Any) -> Iterator[Any]:
 
 
 def _person(rect: Any) -> list[float]:
-    head = [getattr(rect, side) for side in ("x1", "y1", "x2", "y2")]
-    return [*_points(rect).ravel(), rect.objpos.x, rect.objpos.y, rect.scale, *head]
+    head = [float(getattr(rect, side)) for side in ("x1", "y1", "x2", "y2")]
+    place = (rect.objpos.x, rect.objpos.y, rect.scale)
+    return [*_points(rect).ravel(), *map(float, place), *head]
 
 
 def _points(rect: Any) -> Float[np.ndarray, "16 3"]:
@@ -120,27 +122,39 @@ def _points(rect: Any) -> Float[np.ndarray, "16 3"]:
     return rows
 
 
-def _from_json(where: Where) -> Table:
+def _from_json(where: Where, bad: Bad) -> Table:
     """A list of people with joints, joints_vis, centre and scale; -1 is no centre."""
     rows = read_json(where.path)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise InputError(f"{where.path}: expected a list of objects, one per person")
-    column = Columns(where.path, "people", rows)
-    flat = [row | {"joints": np.ravel(row.get("joints", np.zeros(32)))} for row in rows]
-    joints = Columns(where.path, "people", flat).numbers("joints", np.float64, width=2 * JOINTS)
-    seen = [row | {"joints_vis": row.get("joints_vis", [0] * JOINTS)} for row in rows]
-    visible = Columns(where.path, "people", seen).numbers("joints_vis", np.int64, width=JOINTS)
-    return _by_picture(
-        where,
-        column.texts("image"),
-        joints.reshape(-1, JOINTS, 2),
-        np.where(visible > 0, 2, 0).astype(np.uint8),
-        column.numbers("center", np.float64, width=2),
-        column.numbers("scale", np.float64),
-    )
+    untold = {"joints": [[-1, -1]] * JOINTS, "joints_vis": [0] * JOINTS}
+
+    def build(lists: dict[str, Records]) -> Table:
+        column = Columns(where.path, "people", lists["people"])
+        joints = column.numbers("joints", np.float64, width=2 * JOINTS)
+        visible = column.numbers("joints_vis", np.int64, width=JOINTS)
+        return _by_picture(
+            where,
+            column.texts("image"),
+            joints.reshape(-1, JOINTS, 2),
+            np.where(visible > 0, 2, 0).astype(np.uint8),
+            column.numbers("center", np.float64, width=2),
+            column.numbers("scale", np.float64),
+        )
+
+    people = [_flat(untold | row) for row in rows]
+    return usable(build, {"people": people}, bad)
 
 
-def _from_h5(where: Where) -> Table:
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """The record with its joints, pairs of numbers, as one list."""
+    try:
+        return row | {"joints": [number for pair in row["joints"] for number in pair]}
+    except TypeError:
+        return row
+
+
+def _from_h5(where: Where, _bad: Bad) -> Table:
     """Arrays part, visible, center, scale, imgname; a part at or below (0, 0) is not labelled.
 
     The ``valid.h5`` in circulation already has the centre moved by 15 scale and the scale enlarged

@@ -13,47 +13,94 @@ import numpy as np
 
 from vitruvian.core.errors import InputError
 from vitruvian.core.skeleton import Skeleton, skeleton
-from vitruvian.datasets.table import Columns, Table, parse_where, people_table, read_json
+from vitruvian.datasets.bad import Bad, Records, usable
+from vitruvian.datasets.table import (
+    Columns,
+    Table,
+    Where,
+    parse_where,
+    people_table,
+    read_json,
+)
 
 _VAL_PICTURES = 2500
 
 
-def ochuman(argument: str) -> Table:
+def ochuman(argument: str, bad: Bad | None = None) -> Table:
     """Data set of ``FILE.json[@IMAGES][#val|#test]``."""
-    where = parse_where(argument, splits=("val", "test"))
+    where, bad = parse_where(argument, splits=("val", "test")), bad or Bad()
     data = read_json(where.path)
     if not isinstance(data, dict) or not {"images", "keypoint_names"} <= set(data):
         raise InputError(f"{where.path}: no 'images' or 'keypoint_names'; expected ochuman.json")
     bones = skeleton("coco17")
-    columns, flags = _columns(where.path, data, bones), _flags(where.path, data)
-    pictures = [p for p in data["images"] if any(map(_whole, p["annotations"]))]
-    chosen = {"val": pictures[:_VAL_PICTURES], "test": pictures[_VAL_PICTURES:], "": data["images"]}
-    pictures = chosen[where.split]
-    people = [person for picture in pictures for person in picture["annotations"]]
-    absent = [0] * (3 * len(data["keypoint_names"]))
-    rows = [person | {"keypoints": person.get("keypoints") or absent} for person in people]
-    column = Columns(where.path, "people", rows)
-    points = column.numbers("keypoints", np.float32, width=len(absent))
-    points = points.reshape(len(rows), -1, 3)[:, columns]
-    column.check(np.isin(points[:, :, 2], range(4)).all(1), "keypoints", "flags are 0 … 3")
-    visible = flags[points[:, :, 2].astype(np.int64)]
-    boxes = column.numbers("bbox", np.float32, width=4)
-    column_of_pictures = Columns(where.path, "images", pictures)
-    sides = [column_of_pictures.numbers(side, np.int64) for side in ("height", "width")]
-    return people_table(
-        folder=where.images or where.path.parent / "images",
-        names=column_of_pictures.texts("file_name"),
-        picture_of=np.repeat(np.arange(len(pictures)), [len(p["annotations"]) for p in pictures]),
-        skeleton=bones,
-        xy=np.where(visible[:, :, None] > 0, points[:, :, :2], np.float32(np.nan)),
-        visible=visible,
-        boxes=boxes,
-        source="ochuman",
-        sizes=np.stack(sides, 1),
-        area=(boxes[:, 2:] - boxes[:, :2]).prod(1),
-        crowd=np.array([bool(where.split) and not _whole(person) for person in people], bool),
-        fully_annotated=np.ones(len(pictures), bool),
-    )
+    order, flags = _columns(where.path, data, bones), _flags(where.path, data)
+
+    def build(lists: dict[str, Records]) -> Table:
+        pictures = Columns(where.path, "images", _chosen(lists["images"], where))
+        return _table(where, pictures, bones, order, flags, len(data["keypoint_names"]), bad)
+
+    def good(lists: dict[str, Records]) -> list[dict[str, Any]]:
+        pictures = Columns(where.path, "images", lists["images"])
+        given = pictures.values("annotations")
+        fits = [isinstance(a, list) and all(isinstance(p, dict) for p in a) for a in given]
+        pictures.check(np.array(fits, bool), "annotations", "expected a list of objects")
+        return list(pictures.records)
+
+    images = usable(good, {"images": data["images"]}, bad)
+    return usable(build, {"images": images}, bad)
+
+
+def _chosen(pictures: Records, where: Where) -> Records:
+    whole = [p for p in pictures if any(map(_whole, p["annotations"]))]
+    return {"val": whole[:_VAL_PICTURES], "test": whole[_VAL_PICTURES:], "": pictures}[where.split]
+
+
+def _table(
+    where: Where,
+    pictures: Columns,
+    bones: Skeleton,
+    order: list[int],
+    flags: np.ndarray,
+    width: int,
+    bad: Bad,
+) -> Table:
+    names = pictures.texts("file_name")
+    sides = [pictures.numbers(side, np.int64) for side in ("height", "width")]
+    absent = [0] * (3 * width)
+    rows = [
+        person
+        | {
+            "picture": at,
+            "keypoints": person.get("keypoints") or absent,
+            "ignored": bool(where.split) and not _whole(person),
+        }
+        for at, picture in enumerate(pictures.records)
+        for person in picture["annotations"]
+    ]
+
+    def build(lists: dict[str, Records]) -> Table:
+        column = Columns(where.path, "people", lists["people"])
+        points = column.numbers("keypoints", np.float32, width=3 * width)
+        points = points.reshape(-1, width, 3)[:, order]
+        column.check(np.isin(points[:, :, 2], range(4)).all(1), "keypoints", "flags are 0 … 3")
+        visible = flags[points[:, :, 2].astype(np.int64)]
+        boxes = column.numbers("bbox", np.float32, width=4)
+        return people_table(
+            folder=where.images or where.path.parent / "images",
+            names=names,
+            picture_of=column.numbers("picture", np.int64),
+            skeleton=bones,
+            xy=np.where(visible[:, :, None] > 0, points[:, :, :2], np.float32(np.nan)),
+            visible=visible,
+            boxes=boxes,
+            source="ochuman",
+            sizes=np.stack(sides, 1),
+            area=(boxes[:, 2:] - boxes[:, :2]).prod(1),
+            crowd=np.array(column.values("ignored"), bool),
+            fully_annotated=np.ones(len(names), bool),
+        )
+
+    return usable(build, {"people": rows}, bad)
 
 
 def _whole(person: dict[str, Any]) -> bool:

@@ -11,17 +11,22 @@ import numpy as np
 
 from vitruvian.core.errors import InputError
 from vitruvian.core.skeleton import skeleton
+from vitruvian.datasets.bad import Bad
 from vitruvian.datasets.matlab import layout, load_mat_all
 from vitruvian.datasets.table import Table, parse_where, people_table
 
 
-def penn_action(argument: str) -> Table:
+def penn_action(argument: str, bad: Bad | None = None) -> Table:
     """Data set of ``ROOT[@FRAMES][#train|#test]``."""
-    where = parse_where(argument, splits=("train", "test"))
+    where, bad = parse_where(argument, splits=("train", "test")), bad or Bad()
     files = sorted((where.path / "labels").glob("*.mat"))
     if not files:
         raise InputError(f"{where.path}: no labels/NNNN.mat in it")
-    clips = [clip for clip in map(_clip, files) if where.split in ("", clip["split"])]
+    clips: list[dict[str, Any]] = []
+    for file in files:
+        with bad.record():
+            clips.append(_clip(file))
+    clips = [clip for clip in clips if where.split in ("", clip["split"])]
     lengths = [len(clip["xy"]) for clip in clips]
     return people_table(
         folder=where.images or where.path / "frames",

@@ -16,6 +16,7 @@ import numpy as np
 
 from vitruvian.core.errors import InputError
 from vitruvian.core.skeleton import skeleton
+from vitruvian.datasets.bad import Bad
 from vitruvian.datasets.table import Table, boxes_of, parse_where, people_table, read_json
 
 _OURS = {"head_bottom": "neck"}
@@ -68,15 +69,16 @@ class _Rows:
         self.person(np.zeros((15, 3), np.float32), box, [np.nan] * 4, -1)
 
 
-def posetrack(argument: str) -> Table:
+def posetrack(argument: str, bad: Bad | None = None) -> Table:
     """Data set of ``WHERE[@ROOT]``."""
-    where = parse_where(argument)
+    where, bad = parse_where(argument), bad or Bad()
     files = sorted(where.path.glob("**/*.json")) if where.path.is_dir() else [where.path]
     if not files:
         raise InputError(f"{where.path}: no JSON of a video in this folder")
     rows = _Rows()
     for file in files:
-        _read(file, rows)
+        with bad.record():
+            _read(file, rows)
     points = np.array(rows.points, np.float32).reshape(-1, 15, 3)
     crowd = np.array(rows.tracks) < 0
     return people_table(
@@ -107,16 +109,20 @@ def _read(file: Path, rows: _Rows) -> None:
     kind = next((k for k in _READERS if isinstance(data, dict) and k in data), None)
     if kind is None:
         raise InputError(f"{file}: neither 'annolist' (2017) nor 'annotations' (2018)")
+    frames: list[_Frame] = []
     try:
         for name, number, people, regions in _READERS[kind](data):
-            rows.frame(name, file.stem, number)
-            for person in people:
-                rows.person(*person)
-            for polygon in regions:
-                rows.region(np.array(polygon, np.float64).reshape(-1, 2))
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        at = f"after {rows.names[-1]}" if rows.names else "first frame"
+            polygons = [np.array(polygon, np.float64).reshape(-1, 2) for polygon in regions]
+            frames.append((name, number, people, polygons))
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+        at = f"after {frames[-1][0]}" if frames else "first frame"
         raise InputError(f"{file}: {at}: not the published layout ({error!r})") from error
+    for name, number, people, polygons in frames:
+        rows.frame(name, file.stem, number)
+        for person in people:
+            rows.person(*person)
+        for polygon in polygons:
+            rows.region(polygon)
 
 
 def _frames_2018(data: dict[str, Any]) -> Iterator[_Frame]:

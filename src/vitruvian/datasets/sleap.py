@@ -35,7 +35,8 @@ _AXES = {"track": 0, "xy": 1, "space": 1, "node": 2, "frame": 3}
 
 
 def sleap(argument: str, bad: Bad | None = None) -> Table:
-    """Data set of ``FILE[@FRAMES]``; ``bad`` finds nothing to leave out of a binary file."""
+    """Data set of ``FILE[@FRAMES]``."""
+    del bad  # tables that refer to each other: they are read whole or not at all
     where = parse_where(argument)
     folder = where.images or where.path.parent / "frames"
     with _opened(where.path) as file:

@@ -355,9 +355,9 @@ class Columns:
         """
         values = self.values(field)
         try:
-            if not width:
+            if not width and None not in values:
                 return np.fromiter(values, dtype, len(values))
-            if all(len(row) == width for row in values):
+            if width and all(len(row) == width for row in values):
                 if all(isinstance(row, np.ndarray) for row in values):
                     return np.array(values, dtype).reshape(-1, width)
                 flat = np.fromiter(chain.from_iterable(values), dtype, width * len(values))
@@ -421,7 +421,7 @@ class Columns:
 
 def _fits(value: object, shape: tuple[int, ...], dtype: type[np.generic]) -> bool:
     try:
-        return bool(np.array(value).astype(dtype).shape == shape)
+        return value is not None and bool(np.array(value).astype(dtype).shape == shape)
     except (ValueError, TypeError, OverflowError):
         return False
 

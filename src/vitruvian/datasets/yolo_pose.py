@@ -15,6 +15,7 @@ import numpy as np
 
 from vitruvian.core.errors import InputError
 from vitruvian.core.skeleton import Skeleton, skeleton
+from vitruvian.datasets.bad import Bad
 from vitruvian.datasets.table import (
     Table,
     parse_where,
@@ -26,33 +27,58 @@ from vitruvian.datasets.table import (
 _PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 
 
-def yolo_pose(argument: str) -> Table:
+def yolo_pose(argument: str, bad: Bad | None = None) -> Table:
     """Data set of ``data.yaml[@ROOT][#train|#val|#test]``."""
-    where = parse_where(argument, splits=("train", "val", "test"))
+    where, bad = parse_where(argument, splits=("train", "val", "test")), bad or Bad()
     settings = _settings(where.path)
-    count, width = _shape(where.path, settings)
+    shape = _shape(where.path, settings)
     root = where.images or where.path.parent / str(settings.get("path", "."))
-    pictures = _pictures(where.path, root, settings, where.split or "val")
-    sizes = np.array([picture_size(file) for file in pictures], np.int64).reshape(-1, 2)
-    groups = [_rows(_labels_of(file), 5 + count * width) for file in pictures]
-    rows = np.concatenate([np.zeros((0, 5 + count * width)), *groups])
-    picture_of = np.repeat(np.arange(len(pictures)), [len(group) for group in groups])
+    pictures: list[Path] = []
+    sizes: list[tuple[int, int]] = []
+    groups = [np.zeros((0, 5 + shape[0] * shape[1]))]
+    for picture in _pictures(where.path, root, settings, where.split or "val"):
+        with bad.record():
+            size, rows = picture_size(picture), _rows(_labels_of(picture), shape, bad)
+            groups.append(rows)
+            sizes.append(size)
+            pictures.append(picture)
+    picture_of = np.repeat(np.arange(len(pictures)), [len(group) for group in groups[1:]])
+    return _table(
+        root,
+        [str(file.relative_to(root)) for file in pictures],
+        np.array(sizes, np.int64).reshape(-1, 2),
+        picture_of,
+        np.concatenate(groups),
+        _skeleton(where.path, settings, shape[0]),
+    )
+
+
+def _table(
+    root: Path,
+    names: list[str],
+    sizes: np.ndarray,
+    picture_of: np.ndarray,
+    rows: np.ndarray,
+    bones: Skeleton,
+) -> Table:
+    """``rows`` are those of the files, ``picture_of`` ascends."""
     scale = sizes[picture_of][:, ::-1].astype(np.float64)
-    points = rows[:, 5:].reshape(-1, count, width)
+    width = (rows.shape[1] - 5) // len(bones)
+    points = rows[:, 5:].reshape(-1, len(bones), width)
     flags = points[:, :, 2] if width == 3 else 2 * (points[:, :, :2] != 0).any(2)
     centre, half = rows[:, 1:3] * scale, rows[:, 3:5] * scale / 2
     xy = np.where(flags[:, :, None] > 0, points[:, :, :2] * scale[:, None], np.nan)
     return people_table(
         folder=root,
-        names=[str(file.relative_to(root)) for file in pictures],
+        names=names,
         picture_of=picture_of,
-        skeleton=_skeleton(where.path, settings, count),
+        skeleton=bones,
         xy=xy.astype(np.float32),
         visible=np.ceil(flags).astype(np.uint8),
         boxes=np.concatenate([centre - half, centre + half], 1).astype(np.float32),
         source="yolo_pose",
         sizes=sizes,
-        fully_annotated=np.ones(len(pictures), bool),
+        fully_annotated=np.ones(len(names), bool),
     )
 
 
@@ -132,22 +158,30 @@ def _labels_of(picture: Path) -> Path:
     return Path(*parts)
 
 
-def _rows(file: Path, width: int) -> np.ndarray:
+def _rows(file: Path, shape: tuple[int, int], bad: Bad) -> np.ndarray:
     """Rows of a label file; a picture without one has nobody in it."""
     if not file.is_file():
-        return np.zeros((0, width))
+        return np.zeros((0, 5 + shape[0] * shape[1]))
     rows = []
     for number, line in enumerate(read_lines(file, "label file"), 1):
-        try:
-            row = np.array(line.split(), np.float64)
-        except ValueError:
-            row = np.zeros(0)
-        if len(row) not in (0, width) or (len(line.split()) and not len(row)):
-            raise InputError(f"{file}: line {number}: expected {width} numbers, got {line[:60]!r}")
-        if len(row) and not (np.isfinite(row).all() and (row[3:5] >= 0).all()):
-            raise InputError(f"{file}: line {number}: numbers must be finite, sizes not negative")
-        rows += [row] if len(row) else []
-    return np.array(rows).reshape(-1, width)
+        with bad.record():
+            rows += [_row(line, shape, f"{file}: line {number}")] if line.strip() else []
+    return np.array(rows).reshape(-1, 5 + shape[0] * shape[1])
+
+
+def _row(line: str, shape: tuple[int, int], where: str) -> np.ndarray:
+    try:
+        row = np.array(line.split(), np.float64)
+    except ValueError:
+        row = np.zeros(0)
+    width = 5 + shape[0] * shape[1]
+    if len(row) != width:
+        raise InputError(f"{where}: expected {width} numbers, got {line[:60]!r}")
+    if not (np.isfinite(row).all() and (row[3:5] >= 0).all()):
+        raise InputError(f"{where}: numbers must be finite, sizes not negative")
+    if shape[1] == 3 and not ((row[7::3] >= 0) & (row[7::3] <= 2)).all():
+        raise InputError(f"{where}: visibility flags are 0, 1 or 2, got {line[:60]!r}")
+    return row
 
 
 def _skeleton(file: Path, settings: dict[str, Any], count: int) -> Skeleton:
