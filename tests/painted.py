@@ -1,7 +1,7 @@
 """A world in which the right answer is known: people are coloured dots on grey.
 
 Keypoint k of a person is a disc of colour k, the middle of the box a disc of yet another colour.
-:func:`pose_model` and :func:`detector_model` are real ONNX networks whose maps are how close the
+The models are real ONNX networks whose maps are how close the
 colours around a pixel are to a colour. The detector knows people of one size: 50 x 100 of its
 pixels.
 """
@@ -15,6 +15,8 @@ from onnx import TensorProto, checker, helper, numpy_helper
 
 from vitruvian.codecs.centres import Centres
 from vitruvian.codecs.heatmap import Heatmap
+from vitruvian.codecs.spatial_softmax import SpatialSoftmax
+from vitruvian.codecs.tags import Tags
 from vitruvian.core.skeleton import Skeleton, skeleton
 from vitruvian.systems.metadata import KEY, Metadata
 from vitruvian.systems.spec import Test
@@ -134,9 +136,10 @@ def closeness(
 def packed(
     nodes: list[object],
     constants: dict[str, np.ndarray],
-    size: tuple[int, int],
-    outputs: dict[str, tuple[int, ...]],
+    size: tuple[int | str, int | str],
+    outputs: dict[str, tuple[int | str, ...]],
     about: Metadata | dict[str, object],
+    given: Sequence[object] = (),
 ) -> bytes:
     """The bytes of an ONNX file that carries metadata."""
     graph = helper.make_graph(
@@ -154,3 +157,39 @@ def packed(
     values = about.to_json() if isinstance(about, Metadata) else about
     helper.set_model_props(model, {KEY: json.dumps(values)})
     return bytes(model.SerializeToString())
+
+
+def scene_metadata(**test: object) -> Metadata:
+    """What the bottom-up model says about itself."""
+    return Metadata(
+        name="painted_scene",
+        task="bottomup",
+        size=(160, 160),
+        codec=Tags(skeleton=BONES, search=4, radius=1, refine=False),
+        skeleton=BONES,
+        fit="short",
+        divisor=32,
+        test=Test(**{"oks_nms": 1.0, **test}),
+    )
+
+
+def scene_model(about: Metadata | None = None) -> bytes:
+    """An ONNX file: uint8 B H W 3 -> ``heatmap`` and ``tag``, B 17 H/4 W/4.
+
+    The tag of a cell is its x, in units of a person's width and a half.
+    """
+    nodes, constants = closeness(COLOURS[:17], "pooled", kernel=8, stride=4)
+    constants |= {
+        "gain": np.array(2.0, np.float32),
+        "nothing": np.array(0.0, np.float32),
+        "step": np.array(4 / 75, np.float32),
+        "columns": np.array(3, np.int64),
+    }
+    nodes += [
+        helper.make_node("Mul", ["pooled", "gain"], ["heatmap"]),
+        helper.make_node("Mul", ["pooled", "nothing"], ["zeros"]),
+        helper.make_node("Add", ["zeros", "step"], ["steps"]),
+        helper.make_node("CumSum", ["steps", "columns"], ["tag"]),
+    ]
+    outputs = {name: (17, "h", "w") for name in ("heatmap", "tag")}
+    return packed(nodes, constants, ("H", "W"), outputs, about or scene_metadata())

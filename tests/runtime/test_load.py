@@ -98,7 +98,7 @@ def test_an_unknown_system_suggests_a_known_one():
 
 
 def test_a_model_of_the_wrong_task_is_refused(models):
-    with pytest.raises(WeightsError, match=r"is a detector model .* topdown model is needed"):
+    with pytest.raises(WeightsError, match=r"is a detector .* topdown or bottomup model is needed"):
         load(models / "detector.onnx", detector=None)
     with pytest.raises(WeightsError, match=r"is a topdown model .* detector model is needed"):
         load(models / "pose.onnx", detector=models / "pose.onnx")
@@ -117,7 +117,7 @@ def test_missing_foreign_and_corrupt_files_are_told_apart(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "bad", [{"conf": 1.5}, {"kpt_thr": -0.1}, {"batch": 0}, {"max_people": -1}]
+    "bad", [{"conf": 1.5}, {"kpt_thr": -0.1}, {"batch": -1}, {"max_people": -1}]
 )
 def test_settings_outside_their_range_are_refused(models, bad):
     with pytest.raises(ConfigError, match="thresholds lie in"):

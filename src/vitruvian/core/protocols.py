@@ -1,5 +1,6 @@
 """What the rooms of the house expect of each other. Protocols, not base classes."""
 
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -77,6 +78,18 @@ class SceneCodec(Protocol):
         under a name of its own; the runtime averages the names that both have and hands ``decode``
         the others as they are.
         """
+        ...
+
+
+@runtime_checkable
+class MultiScale(Protocol):
+    """A scene codec that says itself how the outputs of several scales become one.
+
+    Without it, maps of the same name are resized to those of scale 1 and averaged.
+    """
+
+    def merge(self, scales: Mapping[float, Fields]) -> Fields:
+        """What ``decode`` reads, from the outputs at each scale of the same views."""
         ...
 
 

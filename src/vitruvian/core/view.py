@@ -4,6 +4,7 @@ Top-down is one view per box, bottom-up one per image; multi-scale and flip test
 All coordinate maths of the package is here.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +20,13 @@ Align = Literal["centre", "legacy", "udp"]
 ``legacy`` (Hourglass to HRNet): scale W/w, middle to (W/2, H/2); cell = x/s.
 ``udp`` (Huang et al. 2020): scale (W-1)/w, middle to ((W-1)/2, (H-1)/2); cell = x (w-1)/(W-1).
 """
+
+Fit = Literal["box", "short", "long", "height"]
+"""How a whole picture is scaled: into the size's box, or so that its shorter side, its longer side
+or its height is that of the size; see :func:`fitted`."""
+
+LONGEST = 4.0
+"""Longest side of a view over the longer side of its rule; a longer picture is scaled down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +107,12 @@ class View:
         matrix = np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2]])
         return View(matrix=matrix, size=size)
 
+    def resized(self, size: tuple[int, int]) -> "View":
+        """What this view shows, stretched to another size."""
+        factor = np.array([size[1] / self.size[1], size[0] / self.size[0]])[:, None]
+        matrix = self.matrix * factor + np.column_stack([np.zeros((2, 2)), (factor - 1) / 2])
+        return View(matrix=matrix, size=size, flipped=self.flipped)
+
     def mirrored(self) -> "View":
         """The same view, mirrored left-right."""
         matrix = self.matrix * [[-1.0], [1.0]] + [[0, 0, self.size[1] - 1], [0, 0, 0]]
@@ -126,6 +140,44 @@ class View:
 def _apply(matrix: np.ndarray, xy: np.ndarray) -> np.ndarray:
     moved: np.ndarray = (xy @ matrix[:, :2].T + matrix[:, 2]).astype(xy.dtype)
     return moved
+
+
+def fit_scale(image_size: tuple[int, int], size: tuple[int, int], fit: Fit) -> float:
+    """View pixels per pixel of a picture of (H, W) ``image_size`` under a rule of ``size``."""
+    scales = {
+        "box": min(size[0] / image_size[0], size[1] / image_size[1]),
+        "short": min(size) / min(image_size),
+        "long": max(size) / max(image_size),
+        "height": size[0] / image_size[0],
+    }
+    return min(scales[fit], LONGEST * max(size) / max(image_size))
+
+
+def fitted(
+    image_size: tuple[int, int],
+    size: tuple[int, int],
+    fit: Fit,
+    *,
+    divisor: int,
+    remainder: int = 0,
+) -> tuple[int, int]:
+    """(H, W) of the view that a whole picture is letterboxed into.
+
+    Args:
+        image_size: (H, W) of the picture.
+        size: (H, W) of the rule; with ``box`` every view has it.
+        fit: Which side of ``size`` the picture gets.
+        divisor: The sides of the view are multiples of it, rounded up, …
+        remainder: … plus this.
+    """
+    if fit == "box":
+        return size
+    scale = fit_scale(image_size, size, fit)
+    height, width = (
+        max(math.ceil((side * scale - remainder) / divisor - 1e-6), 1) * divisor + remainder
+        for side in image_size
+    )
+    return height, width
 
 
 def view_to_cell(

@@ -4,11 +4,14 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from vitruvian.core.errors import ConfigError, UnknownName, WeightsError
 from vitruvian.core.lookup import names
+from vitruvian.core.skeleton import Skeleton
 from vitruvian.image.read import MAX_PIXELS
 from vitruvian.runtime.backends import Precision
+from vitruvian.runtime.bottomup import BottomUp
 from vitruvian.runtime.detect import Detector
 from vitruvian.runtime.model import Model, load_model, read_model_file
 from vitruvian.runtime.predictor import Predictor
@@ -33,7 +36,7 @@ def load(
     conf: float | None = None,
     kpt_thr: float = 0.0,
     max_people: int = 0,
-    batch: int = 32,
+    batch: int = 0,
     max_pixels: int = MAX_PIXELS,
 ) -> Predictor:
     """A predictor, ready to run.
@@ -48,22 +51,23 @@ def load(
         threads: Processor threads; 0 leaves it to the backend.
         precision: ``auto`` or ``f32``.
         flip: Average with the mirrored views; None does what the model was tested with.
-        conf: People whose boxes score lower are dropped; None does what the detector recommends.
+        conf: People whose boxes score lower are dropped (bottom-up: who score lower themselves);
+            None does what the detector recommends.
         kpt_thr: Keypoints that score lower count as not found: NaN.
-        max_people: Most people of one picture, by box score; 0 keeps all.
-        batch: Most views of one network call.
+        max_people: Most people of one picture, by score; 0 keeps all.
+        batch: Most views of one network call; 0 is 32 views of people or 4 of whole pictures.
         max_pixels: Larger pictures are refused before they are decoded.
 
     Raises:
         UnknownName: No model answers to the name.
         WeightsError: The model is missing, foreign, corrupt or not the one that was shipped.
-        ConfigError: The backend or device does not exist.
+        ConfigError: The backend or device does not exist, or a setting makes no sense.
         MissingExtra: The backend is not installed.
     """
-    if not 0 <= kpt_thr <= 1 or not 0 <= (conf or 0) <= 1 or batch < 1 or max_people < 0:
+    if not 0 <= kpt_thr <= 1 or not 0 <= (conf or 0) <= 1 or batch < 0 or max_people < 0:
         raise ConfigError(
             f"conf {conf}, kpt_thr {kpt_thr}, batch {batch}, max_people {max_people}; "
-            "thresholds lie in [0, 1], a batch is at least 1, max_people at least 0"
+            "thresholds lie in [0, 1], batch and max_people are at least 0"
         )
     opened = partial(
         load_model, backend=backend, device=device, threads=threads, precision=precision
@@ -86,15 +90,15 @@ def load(
 def _model(
     name: str | os.PathLike[str],
     weights: str | os.PathLike[str] | None,
-    task: str,
+    tasks: tuple[str, ...],
     opened: Callable[[bytes, str], Model],
 ) -> Model:
-    data, where = _bytes(os.fspath(name), weights, task)
+    data, where = _bytes(os.fspath(name), weights, tasks[0])
     model = opened(data, where)
-    if model.metadata.task != task:
+    if model.metadata.task not in tasks:
         raise WeightsError(
             f"{where} is a {model.metadata.task} model ({model.metadata.name!r}); "
-            f"a {task} model is needed here"
+            f"a {' or '.join(tasks)} model is needed here"
         )
     if weights is not None and name not in ("default", model.metadata.name):
         raise WeightsError(f"{where} holds {model.metadata.name!r}, not {str(name)!r}")
@@ -106,7 +110,7 @@ def _bytes(name: str, weights: str | os.PathLike[str] | None, task: str) -> tupl
     if weights is not None or name.endswith(".onnx"):
         path = Path(name if weights is None else weights)
         return read_model_file(path), str(path)
-    if name == "default":
+    if name == "default" and task in _DEFAULTS:
         return bundled_model(_DEFAULTS[task]), f"bundled model {_DEFAULTS[task]!r}"
     if name in bundled():
         return bundled_model(name), f"bundled model {name!r}"

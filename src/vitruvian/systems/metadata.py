@@ -7,12 +7,13 @@ runtime, so that a foreign or corrupt file is named as such before any runtime p
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import get_args
 
 from vitruvian.codecs import codec_from_json, codec_to_json
 from vitruvian.core.config import from_json, to_json
 from vitruvian.core.errors import VitruvianError, WeightsError
 from vitruvian.core.skeleton import Skeleton
-from vitruvian.core.view import Align
+from vitruvian.core.view import Align, Fit
 from vitruvian.systems.spec import Codec, System, Task, Test
 
 KEY = "vitruvian"
@@ -34,6 +35,9 @@ class Metadata:
         skeleton: Keypoints, or None for a detector.
         padding: Factor on the aspect-corrected box (top-down).
         align: Grid convention of the crop.
+        fit: Which side of ``size`` a whole picture gets (bottom-up).
+        divisor: See ``Input``.
+        remainder: See ``Input``.
         test: The test-time procedure.
         licence: Licence of the weights.
         training: Data, command, scores: free provenance.
@@ -47,6 +51,9 @@ class Metadata:
     skeleton: Skeleton | None = None
     padding: float = 1.25
     align: Align = "centre"
+    fit: Fit = "box"
+    divisor: int = 64
+    remainder: int = 0
     test: Test = field(default_factory=Test)
     licence: str = ""
     training: Mapping[str, object] = field(default_factory=dict)
@@ -68,6 +75,9 @@ class Metadata:
             skeleton=system.skeleton,
             padding=system.input.padding,
             align=system.input.align,
+            fit=system.input.fit,
+            divisor=system.input.divisor,
+            remainder=system.input.remainder,
             test=system.test,
             licence=system.licence,
             training=training or {},
@@ -83,6 +93,9 @@ class Metadata:
             "size": list(self.size),
             "padding": self.padding,
             "align": self.align,
+            "fit": self.fit,
+            "divisor": self.divisor,
+            "remainder": self.remainder,
             "skeleton": self.skeleton.to_json() if self.skeleton else None,
             "codec": codec_to_json(self.codec),
             "test": to_json(self.test),
@@ -109,12 +122,15 @@ class Metadata:
             height, width = map(int, data["size"])  # type: ignore[call-overload]
             metadata = Metadata(
                 name=str(data["name"]),
-                task=_choice(data["task"], "topdown", "bottomup", "detector"),  # type: ignore[arg-type]
+                task=_choice(data["task"], *get_args(Task)),  # type: ignore[arg-type]
                 size=(height, width),
                 codec=codec_from_json(data["codec"], skeleton),  # type: ignore[arg-type]
                 skeleton=skeleton,
                 padding=float(data["padding"]),  # type: ignore[arg-type]
                 align=_choice(data["align"], "centre", "legacy", "udp"),  # type: ignore[arg-type]
+                fit=_choice(data.get("fit", "box"), *get_args(Fit)),  # type: ignore[arg-type]
+                divisor=int(data.get("divisor", 64)),  # type: ignore[call-overload]
+                remainder=int(data.get("remainder", 0)),  # type: ignore[call-overload]
                 test=from_json(Test, data["test"], where="test."),  # type: ignore[arg-type]
                 licence=str(data.get("licence", "")),
                 training=dict(data.get("training") or {}),  # type: ignore[call-overload]

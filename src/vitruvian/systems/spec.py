@@ -20,6 +20,10 @@ class Input:
         size: (H, W) in pixels.
         padding: Factor on the aspect-corrected box (top-down).
         align: Grid convention of the crop.
+        fit: Which side of ``size`` a whole picture gets (bottom-up); with ``box`` every view has
+            ``size``, else the other side follows from the picture's.
+        divisor: The sides of such a view are multiples of it …
+        remainder: … plus this.
         mean: Per-channel mean in [0, 255], in the order of ``channels``.
         std: Per-channel standard deviation in [0, 255].
         channels: Channel order the network was trained with.
@@ -28,6 +32,9 @@ class Input:
     size: tuple[int, int]
     padding: float = 1.25
     align: Align = "centre"
+    fit: Fit = "box"
+    divisor: int = 64
+    remainder: int = 0
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     std: tuple[float, float, float] = (58.395, 57.12, 57.375)
     channels: Literal["rgb", "bgr"] = "rgb"
@@ -91,8 +98,11 @@ class Test:
 
     Attributes:
         flip: Average the outputs of the view and of its mirror image.
+        scales: Sizes of the views of a picture, whose outputs are averaged (bottom-up); 1 is that
+            of ``Input``.
         shift_flipped: Move mirrored maps one cell right before averaging (legacy alignment).
-        rescore: Pose score = box score x mean of the keypoint scores above ``keypoint_floor``.
+        rescore: Pose score = box score x mean of the keypoint scores above ``keypoint_floor``
+            (top-down; a bottom-up codec scores people itself).
         keypoint_floor: See ``rescore``.
         score_offset: Added to that mean (0.5 in CPN and MSPN).
         oks_nms: Poses that overlap a better one by more OKS than this are duplicates; 1 keeps all.
@@ -101,11 +111,16 @@ class Test:
     __test__ = False
 
     flip: bool = False
+    scales: tuple[float, ...] = (1.0,)
     shift_flipped: bool = False
     rescore: bool = True
     keypoint_floor: float = 0.2
     score_offset: float = 0.0
     oks_nms: float = 0.9
+
+    def __post_init__(self) -> None:
+        if 1 not in self.scales or min(self.scales) <= 0:
+            raise ConfigError(f"test.scales {self.scales}; give factors above 0, 1 among them")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
