@@ -89,6 +89,7 @@ def test_a_model_is_measured_from_the_command_line(tmp_path, capsys, monkeypatch
         "categories": [{"id": 1, "keypoints": list(skeleton("coco17").keypoints)}],
     }  # fmt: skip
     (tmp_path / "labels.json").write_text(json.dumps(labels))
+    (tmp_path / "a.jpg").touch()
     asked = {}
 
     def load(model, **options):

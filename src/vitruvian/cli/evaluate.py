@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vitruvian.cli._data import add_skip_bad, opened
 from vitruvian.core.errors import ConfigError
 from vitruvian.metrics.bootstrap import Interval
 from vitruvian.metrics.report import (
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="gt, detector, both (default), or a COCO results JSON with boxes",
     )
     parser.add_argument("--detector", default="default", help="a bundled detector or .onnx file")
+    add_skip_bad(parser)
     parser.add_argument("--source", default="", help="only pictures of this source")
     parser.add_argument("--limit", type=int, default=0, help="only the first so many pictures")
     parser.add_argument("--flip", action="store_true", help="average with the mirrored view")
@@ -78,7 +80,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _measured(args: argparse.Namespace) -> Report:
     from vitruvian import __version__
-    from vitruvian.datasets import open_dataset
     from vitruvian.datasets.coco import coco_boxes
     from vitruvian.evaluate import BoxKind, evaluate
     from vitruvian.runtime.load import load
@@ -90,7 +91,8 @@ def _measured(args: argparse.Namespace) -> Report:
     }
     boxes = kinds.get(args.boxes, ("given",))
     given = coco_boxes(args.boxes) if boxes == ("given",) else None
-    data = open_dataset(args.data)
+    part = bool(args.limit or args.source)
+    data = opened(args.data, skip_bad=args.skip_bad, pictures=not part)
     predictor = load(
         args.model,
         detector=args.detector if "detector" in boxes else None,

@@ -1,7 +1,8 @@
 """The command line: finds the verb, runs it, turns errors into one line and an exit code.
 
-A verb is a file of this folder with a docstring, ``add_arguments(parser)`` and ``run(args)``, which
-returns the exit code. Only the file of the verb that was asked for is imported.
+A verb is a file of this folder (``convert_dataset.py`` is convert-dataset) with a docstring,
+``add_arguments(parser)`` and ``run(args)``, which returns the exit code. Only the file of the verb
+that was asked for is imported.
 """
 
 import argparse
@@ -52,7 +53,7 @@ def _run(words: list[str]) -> int:
         return 0
     if words[0] not in verbs:
         raise UnknownName("command", words[0], verbs)
-    module = import_module(f"vitruvian.cli.{words[0]}")
+    module = import_module(f"vitruvian.cli.{verbs[words[0]].stem}")
     parser = argparse.ArgumentParser(
         prog=f"vitruvian {words[0]}",
         description=module.__doc__,
@@ -67,7 +68,7 @@ def _run(words: list[str]) -> int:
 
 def _verbs() -> dict[str, Path]:
     files = Path(__file__).parent.glob("[!_]*.py")
-    return {file.stem: file for file in sorted(files) if file.stem != "main"}
+    return {file.stem.replace("_", "-"): file for file in sorted(files) if file.stem != "main"}
 
 
 def _overview(verbs: dict[str, Path]) -> str:

@@ -5,6 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from vitruvian.cli._data import add_skip_bad, opened
 from vitruvian.core.errors import ConfigError
 
 
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="change a setting of the page, e.g. train.lr=3e-4 or input.size=256,192",
     )
+    add_skip_bad(parser)
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--start", type=Path, help="weights of this network or of its backbone")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N")
@@ -49,7 +51,6 @@ def run(args: argparse.Namespace) -> int:
         from vitruvian.train.device import choose_device
     except ModuleNotFoundError as error:
         raise MissingExtra("torch", "train", "vitruvian train") from error
-    from vitruvian.datasets import open_dataset
     from vitruvian.nets import convert
     from vitruvian.train.feed import Feed
     from vitruvian.train.loop import Run, source_of, train
@@ -59,12 +60,12 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--resume goes on with the run's own weights; leave --start out")
     system = override(find("vitruvian.systems", args.system)(), args.changes)
     device = choose_device(args.device, args.precision, threads=args.threads)
-    feed = Feed(
-        source_of(system, [open_dataset(spec) for spec in args.data]), system, workers=args.workers
-    )
+    data = [opened(spec, skip_bad=args.skip_bad) for spec in args.data]
+    feed = Feed(source_of(system, data), system, workers=args.workers)
     validate = None
     if args.val:
-        validate = validator(system, open_dataset(args.val), device, limit=args.val_limit)
+        val = opened(args.val, skip_bad=args.skip_bad, pictures=not args.val_limit)
+        validate = validator(system, val, device, limit=args.val_limit)
     plan = Run(
         out=args.out,
         device=device,

@@ -20,7 +20,7 @@ from vitruvian.core.errors import InputError
 from vitruvian.core.skeleton import Skeleton
 from vitruvian.datasets.bad import Bad
 from vitruvian.datasets.named import NamedPerson, NamedPicture, named_table, skeleton_named
-from vitruvian.datasets.table import Table, parse_where, require
+from vitruvian.datasets.table import Table, parse_where, require, without_crowds
 
 _FRAME_ENDINGS = (".PNG", ".png", ".jpg", ".jpeg")
 
@@ -59,6 +59,8 @@ def _label(file: Path, root: ET.Element, bad: Bad) -> str:
         kept = found.most_common(1)[0][0]
         text = f"{file}: skeletons of labels {sorted(found)}; keep one of them ({kept!r} is used)"
         bad(InputError(text))
+    if not found and root.find("image/points") is None:
+        return root.findtext("meta/*/labels/label/parent", "")
     return found.most_common(1)[0][0] if found else ""
 
 
@@ -208,6 +210,7 @@ def write_cvat(table: Table, argument: str) -> None:
 
     A person is a skeleton and a box of one group. File names stay relative to the table's folder.
     """
+    table = without_crowds(table)
     root = ET.Element("annotations")
     ET.SubElement(root, "version").text = "1.1"
     _write_labels(ET.SubElement(ET.SubElement(root, "meta"), "task"), table.skeleton)
@@ -219,7 +222,7 @@ def write_cvat(table: Table, argument: str) -> None:
         for n in range(len(sample)):
             group += 1
             _write_person(image, sample.skeleton, sample.xy[n], sample.visible[n], str(group))
-            sides = zip(("xtl", "ytl", "xbr", "ybr"), map(_text, sample.boxes[n]), strict=True)
+            sides = zip(("xtl", "ytl", "xbr", "ybr"), map(_text, sample.boxes[n].tolist()), strict=True)
             ET.SubElement(
                 image, "box", dict(sides), label="person", occluded="0", group_id=str(group)
             )
@@ -245,7 +248,7 @@ def _write_person(
     image: ET.Element, bones: Skeleton, xy: np.ndarray, visible: np.ndarray, group: str
 ) -> None:
     person = ET.SubElement(image, "skeleton", label="person", source="manual", group_id=group)
-    for name, (x, y), flag in zip(bones.keypoints, xy, visible, strict=True):
+    for name, (x, y), flag in zip(bones.keypoints, xy.tolist(), visible, strict=True):
         outside = "1" if flag == 0 else "0"
         place = "0,0" if flag == 0 else f"{_text(x)},{_text(y)}"
         ET.SubElement(
@@ -256,4 +259,4 @@ def _write_person(
 
 def _text(number: float) -> str:
     """Digits enough for every float32."""
-    return f"{float(number):.9g}"
+    return f"{number:.9g}"

@@ -113,6 +113,22 @@ class Table:
         )
 
 
+def without_crowds(table: Table) -> Table:
+    """The table without regions of unseparated people, for formats that have no word for them."""
+    kept = ~table.crowd
+    picture_of = np.repeat(np.arange(len(table)), np.diff(table.first))[kept]
+    columns: dict[str, Any] = {
+        name: getattr(table, name)[kept]
+        for name in ("xy", "visible", "boxes", "area", "crowd", "ids")
+    }
+    return replace(
+        table,
+        first=offsets(np.bincount(picture_of, minlength=len(table))),
+        person_fields={name: value[kept] for name, value in table.person_fields.items()},
+        **columns,
+    )
+
+
 def offsets(counts: Int64[np.ndarray, " M"]) -> Int64[np.ndarray, " M+1"]:
     """First row of each group, and the number of rows after the last."""
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

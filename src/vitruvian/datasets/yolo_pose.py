@@ -7,6 +7,8 @@ come from ``kpt_names``; without them 17 keypoints with COCO's ``flip_idx`` are 
 numbered. Objects of every class are people.
 """
 
+import os
+import shutil
 from ast import literal_eval
 from pathlib import Path
 from typing import Any
@@ -14,14 +16,18 @@ from typing import Any
 import numpy as np
 
 from vitruvian.core.errors import InputError
+from vitruvian.core.sample import Sample
 from vitruvian.core.skeleton import Skeleton, skeleton
 from vitruvian.datasets.bad import Bad
 from vitruvian.datasets.table import (
     Table,
+    known_skeleton,
     parse_where,
     people_table,
     picture_size,
     read_lines,
+    require,
+    without_crowds,
 )
 
 _PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
@@ -200,7 +206,82 @@ def _skeleton(file: Path, settings: dict[str, Any], count: int) -> Skeleton:
             f"{file}: {len(names)} kpt_names and flip_idx {flips}; "
             f"expected {count} names and a permutation of 0 … {count - 1}"
         )
-    if tuple(names) == coco.keypoints:
-        return coco
+    known = known_skeleton(names)
+    if known is not None:
+        return known
     swaps = tuple((names[k], names[other]) for k, other in enumerate(flips) if k < other)
     return Skeleton(name=file.parent.name or "yolo", keypoints=tuple(names), swaps=swaps)
+
+
+def write_yolo_pose(table: Table, argument: str) -> None:
+    """The labels at ``data.yaml[@ROOT][#train|#val|#test]``, each picture linked beside them.
+
+    Other splits that the file names already stay. Areas, identifiers and crowds have no place here.
+
+    Raises:
+        InputError: A picture is missing, or the file is there and of other keypoints.
+    """
+    where, table = parse_where(argument, splits=("train", "val", "test")), without_crowds(table)
+    split, root = where.split or "val", where.images or where.path.parent
+    about = _about(table.skeleton)
+    splits = {split: f"{split}.txt"}
+    if where.path.is_file():
+        there = _settings(where.path)
+        if (
+            there.get("kpt_shape") != about["kpt_shape"]
+            or there.get("flip_idx") != about["flip_idx"]
+        ):
+            raise InputError(f"{where.path} is of other keypoints; write to another file")
+        splits = {name: there[name] for name in ("train", "val", "test") if name in there} | splits
+    names = [f"images/{split}/{_below(name)}" for name in table.names]
+    if len({os.path.splitext(name)[0] for name in names}) < len(names):
+        raise InputError("two pictures would have one label file; rename one of those of a name")
+    for at, name in enumerate(names):
+        _link(table.folder / table.names[at], root / name)
+        rows = _lines(table[at])
+        labels = _labels_of(root / name)
+        labels.parent.mkdir(parents=True, exist_ok=True)
+        labels.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
+    (root / splits[split]).write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    base = "." if where.images is None else os.path.relpath(root, where.path.parent)
+    settings = {"path": base, **splits, **about}
+    where.path.write_text("".join(f"{k}: {v}\n" for k, v in settings.items()), encoding="utf-8")
+
+
+def _about(bones: Skeleton) -> dict[str, Any]:
+    return {
+        "kpt_shape": [len(bones), 3],
+        "flip_idx": bones.flip_index.tolist(),
+        "names": "\n  0: person",
+        "kpt_names": f"\n  0: {list(bones.keypoints)}",
+    }
+
+
+def _below(name: str) -> str:
+    """A relative path that stays below the folder it starts from."""
+    return "/".join(part for part in Path(name).parts if part not in ("..", "/", "images"))
+
+
+def _link(picture: Path, place: Path) -> None:
+    """The picture at its place: a link, or a copy where links cannot be made."""
+    require(picture, "picture")
+    if place.exists():
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        place.symlink_to(picture.resolve())
+    except OSError:
+        shutil.copyfile(picture, place)
+
+
+def _lines(sample: Sample) -> list[str]:
+    """A row of text per person: class, box centre and size, keypoints, as shares of the picture."""
+    height, width = sample.size
+    scale = np.array([width, height], np.float64)
+    lines = []
+    for box, xy, visible in zip(sample.boxes, sample.xy, sample.visible, strict=True):
+        corner, far = box.astype(np.float64).reshape(2, 2) / scale
+        points = np.nan_to_num(np.concatenate([xy / scale, visible[:, None]], 1))
+        numbers = [*((corner + far) / 2), *(far - corner), *points.ravel()]
+        lines.append("0 " + " ".join(f"{number:.12g}" for number in numbers))
+    return lines
