@@ -26,7 +26,7 @@ match keeps it. Replacement None leaves the key out, unless the network has such
 Where a file holds other tensors than the network, a function from its state to ours; what it
 leaves as it was is reported as unused."""
 
-WRAPPERS = ("state_dict", "model_state_dict", "best_state_dict", "model", "net")
+WRAPPERS = ("state_dict", "model_state_dict", "best_state_dict", "model", "net", "weights")
 """Keys under which training scripts keep the weights."""
 
 PREFIXES = ("module.", "model.")
