@@ -8,6 +8,7 @@ pixels.
 
 import itertools
 import json
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -105,6 +106,35 @@ def detector_model(about: Metadata | None = None) -> bytes:
     return packed(nodes, constants, SEEN, outputs, about or detector_metadata())
 
 
+def refiner_model() -> bytes:
+    """An ONNX file: the same with logits, which is given a pose as well and makes no use of it."""
+    nodes, constants = closeness(COLOURS[:17], "pooled", kernel=12, stride=4)
+    constants |= {
+        "gain": np.array(200.0, np.float32),
+        "nothing": np.array(0.0, np.float32),
+        "cells": np.array([2, 3], np.int64),
+        "last": np.array([2], np.int64),
+    }
+    nodes += [
+        helper.make_node("Mul", ["pooled", "gain"], ["logits"]),
+        helper.make_node("IsNaN", ["pose"], ["lost"]),
+        helper.make_node("Cast", ["lost"], ["lost_xy"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceSum", ["lost_xy", "last"], ["lost_k"], keepdims=0),
+        helper.make_node("Unsqueeze", ["lost_k", "cells"], ["lost_maps"]),
+        helper.make_node("Mul", ["lost_maps", "nothing"], ["zeros"]),
+        helper.make_node("Add", ["logits", "zeros"], ["heatmap"]),
+    ]
+    about = Metadata(
+        name="painted_again",
+        task="refine",
+        size=SIZE,
+        codec=SpatialSoftmax(skeleton=BONES),
+        skeleton=BONES,
+    )
+    given = [helper.make_tensor_value_info("pose", TensorProto.FLOAT, ["B", 17, 2])]
+    return packed(nodes, constants, SIZE, {"heatmap": (17, 64, 48)}, about, given)
+
+
 def closeness(
     colours: np.ndarray, output: str, *, kernel: int, stride: int
 ) -> tuple[list[object], dict[str, np.ndarray]]:
@@ -145,7 +175,7 @@ def packed(
     graph = helper.make_graph(
         nodes,
         "painted",
-        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["B", *size, 3])],
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["B", *size, 3]), *given],
         [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, ["B", *shape])
             for name, shape in outputs.items()

@@ -134,6 +134,9 @@ class Backend(Protocol):
         """Runtime, device and precision really used, for people to read."""
         ...
 
-    def __call__(self, batch: UInt8[np.ndarray, "B H W 3"]) -> Fields:
-        """Outputs by field name for a batch of RGB views in [0, 255]; the network normalises."""
+    def __call__(self, batch: UInt8[np.ndarray, "B H W 3"], **given: np.ndarray) -> Fields:
+        """Outputs by field name for a batch of RGB views in [0, 255]; the network normalises.
+
+        ``given`` are what else it needs, by name (``Metadata.given``).
+        """
         ...

@@ -32,15 +32,16 @@ class Network:
 
     Attributes:
         name: Runtime, device and precision really used.
-        run: Outputs by field name, float32, for a batch B H W 3 of RGB views.
+        run: Outputs by field name, float32, for a batch B H W 3 of RGB views, and what else the
+            network is given, by name.
     """
 
     name: str
-    run: Callable[[np.ndarray], Fields]
+    run: Callable[..., Fields]
 
-    def __call__(self, batch: UInt8[np.ndarray, "B H W 3"]) -> Fields:
+    def __call__(self, batch: UInt8[np.ndarray, "B H W 3"], **given: np.ndarray) -> Fields:
         """Outputs by field name for a batch of RGB views in [0, 255]; the network normalises."""
-        return self.run(batch)
+        return self.run(batch, **given)
 
 
 def open_network(
@@ -91,10 +92,11 @@ def _openvino(model: bytes, device: str, threads: int, precision: Precision) -> 
         raise WeightsError(f"OpenVINO cannot use the model: {_last_line(error)}") from error
     request, lock = compiled.create_infer_request(), Lock()
     names = [output.get_any_name() for output in compiled.outputs]
+    entry = compiled.inputs[0].get_any_name()
 
-    def run(batch: np.ndarray) -> Fields:
+    def run(batch: np.ndarray, **given: np.ndarray) -> Fields:
         with lock:
-            request.infer({0: batch}, share_inputs=True)
+            request.infer({entry: batch, **given}, share_inputs=True)
             return {
                 name: np.array(request.get_output_tensor(i).data, np.float32)
                 for i, name in enumerate(names)
@@ -128,8 +130,8 @@ def _onnxruntime(model: bytes, device: str, threads: int) -> Network:
         raise WeightsError(f"ONNX Runtime cannot use the model: {_last_line(error)}") from error
     entry, names = session.get_inputs()[0].name, [out.name for out in session.get_outputs()]
 
-    def run(batch: np.ndarray) -> Fields:
-        values = session.run(names, {entry: batch})
+    def run(batch: np.ndarray, **given: np.ndarray) -> Fields:
+        values = session.run(names, {entry: batch, **given})
         return {n: np.asarray(v, np.float32) for n, v in zip(names, values, strict=True)}
 
     cores = f" {threads} threads" if threads else ""
@@ -160,9 +162,10 @@ def torch_network(
         raise MissingExtra("torch", "train", "running a network of nets/") from error
     kind = torch.device(device).type
 
-    def run(batch: np.ndarray) -> Fields:
+    def run(batch: np.ndarray, **given: np.ndarray) -> Fields:
+        more = {name: torch.from_numpy(value).to(device) for name, value in given.items()}
         with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, precision == "bf16"):
-            fields = model(torch.from_numpy(batch).to(device))
+            fields = model(torch.from_numpy(batch).to(device), **more)
         return {name: value.float().cpu().numpy() for name, value in fields.items()}
 
     return Network(name=f"PyTorch {torch.__version__} {device} {precision}", run=run)

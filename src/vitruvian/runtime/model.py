@@ -34,7 +34,11 @@ class Model:
         """
         height, width = self.metadata.size
         try:
-            outputs = self.backend(np.zeros((1, height, width, 3), np.uint8))
+            nobody = {
+                name: np.full((1, *shape), np.nan, np.float32)
+                for name, shape in self.metadata.given.items()
+            }
+            outputs = self.backend(np.zeros((1, height, width, 3), np.uint8), **nobody)
         except Exception as error:  # every runtime has exceptions of its own
             raise WeightsError(
                 f"model {self.metadata.name!r} does not run on uint8 (B, {height}, {width}, 3), "

@@ -59,6 +59,16 @@ class Metadata:
     training: Mapping[str, object] = field(default_factory=dict)
     version: str = ""
 
+    @property
+    def given(self) -> dict[str, tuple[int, ...]]:
+        """What the network is given beside views: name -> shape for one view.
+
+        A refiner is given a pose, K 2 in view pixels, NaN where nobody found the keypoint.
+        """
+        if self.task != "refine" or self.skeleton is None:
+            return {}
+        return {"pose": (len(self.skeleton), 2)}
+
     @staticmethod
     def of(
         system: System,

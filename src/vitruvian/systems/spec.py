@@ -3,12 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from vitruvian.core.errors import ConfigError
 from vitruvian.core.protocols import BoxCodec, PersonCodec, SceneCodec
 from vitruvian.core.skeleton import Skeleton
-from vitruvian.core.view import Align
+from vitruvian.core.view import Align, Fit
 from vitruvian.image.augment import Augment
 
-Task = Literal["topdown", "bottomup", "detector"]
+Task = Literal["topdown", "bottomup", "detector", "refine"]
 Codec = PersonCodec | SceneCodec | BoxCodec
 
 
@@ -64,6 +65,7 @@ class Recipe:
         ema: Decay of the weight average that is validated and exported; 0 for none.
         loss: Name in ``train/losses.py`` for every field, or ``field=name*factor,…``.
         stage_weights: Weight of each stage's loss; empty weighs them alike.
+        freeze: Modules of the network that stay as they are, normalisation statistics included.
         weights: Data set name -> share of the draws; sets that are not named keep their size.
         augment: Ranges of the random view and of the picture's distortion.
         seed: Seeds the feed and the network.
@@ -87,6 +89,7 @@ class Recipe:
     ema: float = 0.0
     loss: str = "joints_mse"
     stage_weights: tuple[float, ...] = ()
+    freeze: tuple[str, ...] = ()
     weights: dict[str, float] = field(default_factory=dict)
     augment: Augment = field(default_factory=Augment)
     seed: int = 0

@@ -71,13 +71,13 @@ class Normalised(nn.Module):
         self.register_buffer("mean", torch.tensor(rule.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("scale", 1 / torch.tensor(rule.std).view(1, 3, 1, 1), persistent=False)
 
-    def stages(self, images: Tensor) -> list[dict[str, Tensor]]:
-        """All stages for B H W 3 uint8 RGB views."""
+    def stages(self, images: Tensor, **given: Tensor) -> list[dict[str, Tensor]]:
+        """All stages for B H W 3 uint8 RGB views, and what else the network is given."""
         x = images.permute(0, 3, 1, 2)
         if self.reverse:
             x = x.flip(1)
-        return self.net((x.float() - self.mean) * self.scale)
+        return self.net((x.float() - self.mean) * self.scale, **given)
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
+    def forward(self, images: Tensor, **given: Tensor) -> dict[str, Tensor]:
         """Fields of the last stage, float32, for B H W 3 uint8 RGB views."""
-        return {name: field.float() for name, field in self.stages(images)[-1].items()}
+        return {name: x.float() for name, x in self.stages(images, **given)[-1].items()}

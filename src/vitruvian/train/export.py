@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import onnx
@@ -69,13 +70,13 @@ def export_onnx(
     """
     model = Normalised(net, system.input).eval()
     names = [field.name for field in system.codec.fields]
-    proto = _to_onnx(model, system.input.size, names)
+    proto = _to_onnx(model, system.input.size, names, metadata.given)
     if half:
         _store_half(proto)
     entry = proto.metadata_props.add()
     entry.key, entry.value = KEY, json.dumps(metadata.to_json())
     data = proto.SerializeToString()
-    parity = compare(model, data, system.input.size)
+    parity = compare(model, data, system.input.size, metadata.given)
     if parity.worst > tolerance:
         raise WeightsError(
             f"the exported {system.name} differs from torch by {parity.worst:.2g} of its outputs' "
@@ -87,15 +88,33 @@ def export_onnx(
     return parity
 
 
-def compare(model: nn.Module, data: bytes, size: tuple[int, int]) -> Parity:
-    """Largest relative difference of an ONNX file from a torch model on random views."""
+def compare(
+    model: nn.Module,
+    data: bytes,
+    size: tuple[int, int],
+    given: Mapping[str, tuple[int, ...]] = MappingProxyType({}),
+) -> Parity:
+    """Largest relative difference of an ONNX file from a torch model on random views.
+
+    Args:
+        model: Fields by name for views and what is given.
+        data: The file's bytes.
+        size: (H, W) of the views.
+        given: Shapes, for one view, of coordinates that the network is given too.
+    """
     network = open_network(data, precision="f32")
     rng, worst = np.random.default_rng(0), {}
     for batch in (1, 3):
         views = rng.integers(0, 256, (batch, *size, 3), dtype=np.uint8)
+        more = {
+            name: rng.uniform(0, min(size), (batch, *shape)).astype(np.float32)
+            for name, shape in given.items()
+        }
         with torch.inference_mode():
-            truth = {name: out.numpy() for name, out in model(torch.from_numpy(views)).items()}
-        for name, ours in network(views).items():
+            tensors = {name: torch.from_numpy(value) for name, value in more.items()}
+            fields = model(torch.from_numpy(views), **tensors)
+            truth = {name: out.numpy() for name, out in fields.items()}
+        for name, ours in network(views, **more).items():
             scale = max(float(np.abs(truth[name]).max()), 1e-12)
             gap = float(np.abs(ours - truth[name]).max()) / scale
             worst[name] = max(worst.get(name, 0.0), gap)
@@ -103,28 +122,35 @@ def compare(model: nn.Module, data: bytes, size: tuple[int, int]) -> Parity:
 
 
 class _Listed(nn.Module):
-    """Fields in the order of their names' list, as the exporter wants outputs."""
+    """Inputs and fields in the order of their names' lists, as the exporter wants them."""
 
-    def __init__(self, model: nn.Module, names: list[str]) -> None:
+    def __init__(self, model: nn.Module, given: list[str], names: list[str]) -> None:
         super().__init__()
-        self.model, self.names = model, names
+        self.model, self.given, self.names = model, given, names
 
-    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        fields = self.model(image)
+    def forward(self, image: torch.Tensor, *more: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        fields = self.model(image, **dict(zip(self.given, more, strict=True)))
         return tuple(fields[name] for name in self.names)
 
 
-def _to_onnx(model: nn.Module, size: tuple[int, int], names: list[str]) -> onnx.ModelProto:
+def _to_onnx(
+    model: nn.Module,
+    size: tuple[int, int],
+    names: list[str],
+    given: Mapping[str, tuple[int, ...]],
+) -> onnx.ModelProto:
     views = torch.zeros((2, *size, 3), dtype=torch.uint8)
+    more = [torch.zeros(2, *shape) for shape in given.values()]
+    batch = {0: torch.export.Dim("batch", min=1, max=1024)}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter's own internals
         program = torch.onnx.export(
-            _Listed(model, names).eval(),
-            (views,),
-            input_names=["image"],
+            _Listed(model, list(given), names).eval(),
+            (views, *more),
+            input_names=["image", *given],
             output_names=names,
-            dynamic_shapes={"image": {0: torch.export.Dim("batch", min=1, max=1024)}},
+            dynamic_shapes=(batch, tuple(batch for _ in more)) if more else (batch,),
             opset_version=OPSET,
             dynamo=True,
             verbose=False,

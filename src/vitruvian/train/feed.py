@@ -9,7 +9,7 @@ import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Protocol
 
@@ -20,6 +20,7 @@ from vitruvian.core.errors import ConfigError, InputError
 from vitruvian.core.sample import Sample
 from vitruvian.core.skeleton import Skeleton
 from vitruvian.core.types import Image, Target
+from vitruvian.core.view import View
 from vitruvian.datasets import Dataset
 from vitruvian.image.augment import distort, halves_of, random_view
 from vitruvian.image.read import read
@@ -38,25 +39,18 @@ class Batch:
         values: Field name -> B C h w float32 targets.
         weights: Field name -> weights that broadcast to the targets.
         rows: The draws, for naming the culprits of a bad batch.
+        given: What else the network is given, by name; B … each.
     """
 
     images: np.ndarray
     values: dict[str, np.ndarray]
     weights: dict[str, np.ndarray]
     rows: np.ndarray
+    given: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-class Source(Protocol):
-    """Items to draw from."""
-
-    @property
-    def groups(self) -> Sequence[str]:
-        """Name of the data set of every row, for weighted draws."""
-        ...
-
-    def item(self, row: int, rng: np.random.Generator) -> tuple[Image, dict[str, Target]]:
-        """View and targets of one row, with every random choice from ``rng``."""
-        ...
+Item = tuple[Image, dict[str, Target]] | tuple[Image, dict[str, Target], dict[str, np.ndarray]]
+"""View, targets by field name and, for some networks, what else they are given, by name."""
 
 
 class Pictures:
@@ -77,6 +71,40 @@ class Pictures:
         return image
 
 
+class Source(Protocol):
+    """Items to draw from."""
+
+    @property
+    def groups(self) -> Sequence[str]:
+        """Name of the data set of every row, for weighted draws."""
+        ...
+
+    def item(self, row: int, rng: np.random.Generator) -> Item:
+        """View and targets of one row, with every random choice from ``rng``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One person as a view shows them.
+
+    Attributes:
+        image: The view.
+        view: How it shows the picture.
+        sample: Labels of the picture.
+        person: Position of the person among them.
+        xy: K 2 float32, view pixels; left and right as the view shows them.
+        visible: K uint8, of the same keypoints.
+    """
+
+    image: Image
+    view: View
+    sample: Sample
+    person: int
+    xy: np.ndarray
+    visible: np.ndarray
+
+
 class People:
     """One row per labelled person; items are views around the person (top-down training)."""
 
@@ -87,7 +115,7 @@ class People:
         self._samples: list[Sample] = []
         self._rows: list[tuple[int, int]] = []
         for dataset in datasets:
-            bones = _check_skeleton(dataset.skeleton, system)
+            bones = check_skeleton(dataset.skeleton, system)
             alike = dataset.skeleton.keypoints == bones.keypoints
             for original in dataset:
                 sample = original if alike else convert(original, bones)
@@ -99,8 +127,13 @@ class People:
         self.groups = [self._samples[at].source for at, _ in self._rows]
         self._halves = halves_of(bones.keypoints)
 
-    def item(self, row: int, rng: np.random.Generator) -> tuple[Image, dict[str, Target]]:
+    def item(self, row: int, rng: np.random.Generator) -> Item:
         """View of one person and its targets."""
+        seen = self.seen(row, rng)
+        return seen.image, self._system.codec.encode(seen.xy, seen.visible, seen.view.size)
+
+    def seen(self, row: int, rng: np.random.Generator) -> Seen:
+        """A random view of one person."""
         at, person = self._rows[row]
         sample, rule, augment = self._samples[at], self._system.input, self._system.recipe.augment
         xy, visible = sample.xy[person], sample.visible[person]
@@ -120,10 +153,10 @@ class People:
         if view.flipped:
             order = sample.skeleton.flip_index
             xy, visible = xy[order], visible[order]
-        return image, self._system.codec.encode(xy, visible, rule.size)
+        return Seen(image=image, view=view, sample=sample, person=person, xy=xy, visible=visible)
 
 
-def _check_skeleton(theirs: Skeleton, system: System) -> Skeleton:
+def check_skeleton(theirs: Skeleton, system: System) -> Skeleton:
     """The system's skeleton, to which data of ``theirs`` can be converted."""
     ours = system.skeleton
     lost = missing(theirs, ours) if ours else ()
@@ -221,10 +254,12 @@ class Feed:
             self._source.item(int(row), np.random.default_rng([seed, epoch, position]))
             for row, position in zip(rows, positions, strict=True)
         ]
-        names = items[0][1]
+        targets = [item[1] for item in items]
+        given = [item[2] for item in items if len(item) == 3]
         return Batch(
-            images=np.stack([image for image, _ in items]),
-            values={n: np.stack([t[n].value for _, t in items]) for n in names},
-            weights={n: np.stack([t[n].weight for _, t in items]) for n in names},
+            images=np.stack([item[0] for item in items]),
+            values={n: np.stack([t[n].value for t in targets]) for n in targets[0]},
+            weights={n: np.stack([t[n].weight for t in targets]) for n in targets[0]},
             rows=rows,
+            given={n: np.stack([g[n] for g in given]) for n in (given[0] if given else ())},
         )

@@ -26,6 +26,7 @@ from vitruvian.train.checkpoint import load_state, save_state, write_tensors
 from vitruvian.train.device import Device, Normalised
 from vitruvian.train.feed import Batch, Feed, People, Source
 from vitruvian.train.optim import Average, clip_gradients, learning_rate, make_optimizer, set_rate
+from vitruvian.train.refinements import Refinements
 from vitruvian.train.scenes import Scenes
 
 _log = logging.getLogger(__name__)
@@ -163,7 +164,8 @@ def _step(
 ) -> dict[str, float]:
     images = torch.from_numpy(batch.images).to(run.device.name, non_blocking=True)
     with run.device.autocast():
-        stages = model.stages(images)
+        given = {k: torch.from_numpy(v).to(images.device) for k, v in batch.given.items()}
+        stages = model.stages(images, **given)
     loss, parts = total_loss(stages, batch, system.recipe)
     if not torch.isfinite(loss):
         _stop(run.out, batch, f"loss {float(loss.detach())}")
@@ -276,6 +278,8 @@ def source_of(system: System, datasets: Sequence[Dataset]) -> Source:
     """
     if system.task == "topdown":
         return People(datasets, system)
+    if system.task == "refine":
+        return Refinements(datasets, system)
     if system.task == "detector":
         return Scenes(datasets, system)
     raise ConfigError(f"training {system.task} systems such as {system.name!r} is not there yet")
