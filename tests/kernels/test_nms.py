@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vitruvian.kernels.nms import greedy, iou, nms
+from vitruvian.kernels.nms import greedy, iou, nms, soft_nms, soften
 
 
 def test_iou_of_known_pairs():
@@ -54,3 +54,60 @@ def test_box_nms_agrees_with_the_fixture(parity_data, threshold):
         boxes = np.array(case["boxes"])
         kept = nms(boxes[:, :4], boxes[:, 4], threshold)
         assert kept.tolist() == case[f"nms_{threshold}"]
+
+
+def test_what_scores_nan_is_nobody_and_suppresses_nobody():
+    boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [50, 50, 60, 60]], np.float32)
+    scores = np.array([0.3, np.nan, 0.5])
+    np.testing.assert_array_equal(nms(boxes, scores, 0.5), [2, 0])
+    assert soft_nms(boxes, scores)[0].tolist() == [2, 0]
+
+
+@pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 300])
+def test_blocks_give_what_one_by_one_gives(count):
+    rng = np.random.default_rng(count)
+    corner = rng.uniform(0, 100, (count, 2))
+    boxes = np.hstack([corner, corner + rng.uniform(5, 60, (count, 2))])
+    scores = rng.uniform(size=count).round(2)  # with ties
+    kept = []
+    for i in np.argsort(-scores, kind="stable"):
+        if all(iou(boxes[[i]], boxes[[j]])[0, 0] <= 0.4 for j in kept):
+            kept.append(i)
+    assert nms(boxes, scores, 0.4).tolist() == kept
+
+
+def _one_by_one(similarity, scores, decay, threshold, sigma):
+    """Bodla et al. 2017, Fig. 3, in words."""
+    left = {i: float(score) for i, score in enumerate(scores)}
+    order = []
+    while left:
+        best = max(left, key=left.get)
+        order.append((best, left.pop(best)))
+        for i in left:
+            s = similarity[best, i]
+            if decay == "linear":
+                left[i] *= 1 - s if s > threshold else 1.0
+            else:
+                left[i] *= np.exp(-(s**2) / sigma)
+    return [(i, score) for i, score in order if score >= 0.001]
+
+
+@pytest.mark.parametrize("decay", ["linear", "gaussian"])
+def test_soft_suppression_equals_its_definition(decay):
+    rng = np.random.default_rng(4)
+    corner = rng.uniform(0, 40, (30, 2))
+    boxes = np.hstack([corner, corner + rng.uniform(5, 40, (30, 2))])
+    scores = rng.uniform(0.1, 1, 30)
+    kept, found = soft_nms(boxes, scores, decay=decay)
+    expected = _one_by_one(iou(boxes, boxes), scores, decay, 0.3, 0.5)
+    assert kept.tolist() == [i for i, _ in expected]
+    np.testing.assert_allclose(found, [score for _, score in expected])
+
+
+def test_soft_suppression_keeps_an_exact_copy_only_where_its_score_decays_slowly():
+    same, scores = np.ones((2, 2)), np.array([0.9, 0.8])
+    assert soften(same, scores, decay="linear", floor=0.0)[0].tolist() == [0]
+    kept, found = soften(same, scores)
+    assert kept.tolist() == [0, 1]
+    assert found[1] == pytest.approx(0.8 * np.exp(-2))
+    assert soften(same, scores, most=1)[0].tolist() == [0]

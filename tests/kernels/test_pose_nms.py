@@ -5,7 +5,7 @@ import pytest
 
 from vitruvian.core.skeleton import skeleton
 from vitruvian.kernels.oks import oks
-from vitruvian.kernels.pose_nms import oks_nms
+from vitruvian.kernels.pose_nms import oks_nms, soft_oks_nms
 
 SIGMAS = np.array(skeleton("coco17").sigmas)
 
@@ -52,3 +52,15 @@ def test_oks_agrees_with_hrnet(parity_data):
         xy, areas = np.array(case["keypoints"])[..., :2], np.array(case["areas"])
         ours = oks(xy[:1], xy, (areas[:1, None] + areas[None]) / 2, SIGMAS)[0]
         np.testing.assert_allclose(ours, case["oks_from_0"], atol=1e-12)
+
+
+def test_soft_suppression_lowers_the_score_of_a_similar_pose_and_keeps_it():
+    pose = np.random.default_rng(0).uniform(0, 100, (1, 17, 2))
+    poses = np.concatenate([pose, pose, pose + 1000])
+    area = np.full(3, 5000.0)
+
+    kept, scores = soft_oks_nms(poses, np.array([0.9, 0.8, 0.5]), area, SIGMAS, threshold=0.9)
+
+    assert kept.tolist() == [0, 2, 1]
+    assert scores == pytest.approx([0.9, 0.5, 0.8 * np.exp(-1 / 0.9)])
+    assert soft_oks_nms(poses[:0], np.zeros(0), area[:0], SIGMAS)[0].shape == (0,)

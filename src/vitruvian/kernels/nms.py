@@ -1,17 +1,26 @@
-"""Intersection over union, and greedy suppression of what overlaps something better."""
+"""Intersection over union, and suppression of what is too similar to something better.
+
+Greedy suppression compares the best few with each other and then with the rest, of which most are
+gone before their turn: fewer comparisons than all pairs, fewer calls than one against the rest.
+``benchmarks/nms.py`` measures it.
+"""
+
+from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
+
+BLOCK = 64
+"""How many are compared with the rest at a time."""
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """N M float64 intersection over union of boxes N 4 and M 4, xyxy; 0 for a box without area."""
     a, b = a.astype(np.float64), b.astype(np.float64)
-    low, high = (
-        np.maximum(a[:, None, :2], b[None, :, :2]),
-        np.minimum(a[:, None, 2:], b[None, :, 2:]),
-    )
-    shared = np.clip(high - low, 0, None).prod(-1)
-    union = _area(a)[:, None] + _area(b)[None] - shared
+    shared = _overlap(a[:, 0], a[:, 2], b[:, 0], b[:, 2])
+    shared *= _overlap(a[:, 1], a[:, 3], b[:, 1], b[:, 3])
+    union = np.add.outer(_area(a), _area(b))
+    union -= shared
     ratio: np.ndarray = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
     return ratio
 
@@ -21,10 +30,10 @@ def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
 
     Args:
         boxes: N 4 xyxy.
-        scores: N.
+        scores: N; what scores NaN does not stay.
         threshold: Largest intersection over union of two that stay.
     """
-    return greedy(iou(boxes, boxes), scores, threshold)
+    return greedy_by(lambda some, rest: iou(boxes[some], boxes[rest]), scores, threshold)
 
 
 def greedy(similarity: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
@@ -32,15 +41,104 @@ def greedy(similarity: np.ndarray, scores: np.ndarray, threshold: float) -> np.n
 
     Args:
         similarity: N N.
-        scores: N; of equals the first is better.
+        scores: N; of equals the first is better, and what scores NaN does not stay.
         threshold: Largest similarity of two that stay.
     """
+    return greedy_by(lambda some, rest: similarity[some][:, rest], scores, threshold)
+
+
+def greedy_by(
+    similar: Callable[[np.ndarray, np.ndarray], np.ndarray], scores: np.ndarray, threshold: float
+) -> np.ndarray:
+    """The same, with similarities n m of n positions to m others made as they are needed."""
     order = np.argsort(-scores, kind="stable")
+    order = order[~np.isnan(scores[order])]
+    kept = [np.zeros(0, np.int64)]
+    while len(order):
+        head, order = order[:BLOCK], order[BLOCK:]
+        head = head[_among(similar(head, head) > threshold)]
+        kept.append(head)
+        if len(order):
+            order = order[(similar(head, order) <= threshold).all(axis=0)]
+    return np.concatenate(kept)
+
+
+def soften(
+    similarity: np.ndarray,
+    scores: np.ndarray,
+    *,
+    decay: Literal["linear", "gaussian"] = "gaussian",
+    threshold: float = 0.3,
+    sigma: float = 0.5,
+    floor: float = 0.001,
+    most: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Soft suppression (Bodla et al. 2017): what is similar to a better one loses score.
+
+    Args:
+        similarity: N N in [0, 1].
+        scores: N, positive; what scores NaN or 0 does not stay.
+        decay: ``linear`` multiplies by 1 - s where similarity s is above ``threshold`` (Eq. 2),
+            ``gaussian`` by exp(-s^2 / sigma) everywhere (Eq. 3).
+        threshold: See ``decay``.
+        sigma: See ``decay``.
+        floor: What falls below this score does not stay.
+        most: Largest number that stay; 0 keeps all.
+
+    Returns:
+        Positions that stay, best first, and their new scores.
+    """
+    if decay == "linear":
+        factor = np.where(similarity > threshold, 1 - similarity, 1.0)
+    else:
+        factor = np.exp(-(similarity**2) / sigma)
+    left = np.where(np.isnan(scores), 0.0, scores).astype(np.float64)
     kept: list[int] = []
-    for i in order:
-        if not kept or similarity[i, kept].max() <= threshold:
-            kept.append(int(i))
+    found: list[float] = []
+    while len(kept) < min(most or len(left), len(left)):
+        best = int(left.argmax())
+        if left[best] <= 0 or left[best] < floor:
+            break
+        kept.append(best)
+        found.append(float(left[best]))
+        left *= factor[best]
+        left[best] = 0
+    return np.array(kept, np.int64), np.array(found, np.float64)
+
+
+def soft_nms(
+    boxes: np.ndarray,
+    scores: np.ndarray,
+    *,
+    decay: Literal["linear", "gaussian"] = "gaussian",
+    threshold: float = 0.3,
+    sigma: float = 0.5,
+    floor: float = 0.001,
+) -> tuple[np.ndarray, np.ndarray]:
+    """:func:`soften` boxes N 4 by their intersection over union."""
+    return soften(
+        iou(boxes, boxes), scores, decay=decay, threshold=threshold, sigma=sigma, floor=floor
+    )
+
+
+def _among(clash: np.ndarray) -> np.ndarray:
+    """Which of n stay, best first, from who clashes with whom: n n of bool."""
+    rows = [int.from_bytes(row.tobytes(), "little") for row in np.packbits(clash, 1, "little")]
+    gone, kept = 0, []
+    for i, row in enumerate(rows):
+        if not gone >> i & 1:
+            kept.append(i)
+            gone |= row
     return np.array(kept, np.int64)
+
+
+def _overlap(
+    a_low: np.ndarray, a_high: np.ndarray, b_low: np.ndarray, b_high: np.ndarray
+) -> np.ndarray:
+    """N M lengths that N and M intervals share."""
+    length: np.ndarray = np.minimum.outer(a_high, b_high)
+    length -= np.maximum.outer(a_low, b_low)
+    return length.clip(0, out=length)
 
 
 def _area(boxes: np.ndarray) -> np.ndarray:
