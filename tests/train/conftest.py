@@ -50,9 +50,9 @@ def system(robot: Skeleton) -> System:
     return System(
         name="tiny",
         task="topdown",
-        net="vitruvian:Vitruvian",
-        net_args={"channels": 5, "stages": (((8, 16), (1, 1)), ((8, 16), (1, 1)))},
-        input=Input(size=(48, 48), padding=1.0),
+        net="hrnet:hrnet",
+        net_args={"widths": (8, 8, 8, 8), "channels": 5, "modules": (1, 1, 1), "blocks": 1},
+        input=Input(size=(64, 64), padding=1.0),
         codec=SpatialSoftmax(skeleton=robot),
         skeleton=robot,
         recipe=Recipe(

@@ -25,7 +25,7 @@ def test_the_file_alone_configures_inference(system: System, tmp_path: Path) -> 
     assert parity.worst < 5e-3
     assert read_metadata(path.read_bytes()) == metadata
     network = open_network(path.read_bytes(), backend="onnxruntime")
-    views = np.random.default_rng(0).integers(0, 256, (5, 48, 48, 3), dtype=np.uint8)
+    views = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)
     with torch.inference_mode():
         truth = Normalised(net, system.input)(torch.from_numpy(views))["heatmap"].numpy()
     found = network(views)["heatmap"]
@@ -50,8 +50,8 @@ def test_channel_order_and_normalisation_are_inside_the_graph(
     bgr = replace(system, input=replace(system.input, channels="bgr", mean=(1.0, 2.0, 3.0)))
     export_onnx(build(bgr), bgr, tmp_path / "t.onnx", metadata=Metadata.of(bgr))
     data = (tmp_path / "t.onnx").read_bytes()
-    assert compare(Normalised(build(bgr), bgr.input).eval(), data, (48, 48)).worst < 5e-3
-    assert compare(Normalised(build(system), system.input).eval(), data, (48, 48)).worst > 5e-3
+    assert compare(Normalised(build(bgr), bgr.input).eval(), data, (64, 64)).worst < 5e-3
+    assert compare(Normalised(build(system), system.input).eval(), data, (64, 64)).worst > 5e-3
 
 
 def test_a_file_that_disagrees_is_not_written(system: System, tmp_path: Path) -> None:

@@ -87,8 +87,8 @@ def test_a_loss_that_is_not_finite_stops_and_saves_the_batch(
     with pytest.raises(NonFiniteLossError, match=r"bad_batch\.npz"):
         train(wild, _feed(dots, wild), _run(tmp_path))
     saved = np.load(tmp_path / "bad_batch.npz")
-    assert saved["images"].shape == (4, 48, 48, 3)
-    assert saved["target_heatmap"].shape == (4, 5, 12, 12)
+    assert saved["images"].shape == (4, 64, 64, 3)
+    assert saved["target_heatmap"].shape == (4, 5, 16, 16)
     assert len(saved["rows"]) == 4
 
 
@@ -96,7 +96,7 @@ def test_resuming_with_another_network_is_refused(
     dots: Path, system: System, tmp_path: Path
 ) -> None:
     train(system, _feed(dots, system), _run(tmp_path))
-    other = replace(system, net_args={"channels": 5, "stages": (((16, 16), (1, 1)),)})
+    other = replace(system, net_args={**system.net_args, "blocks": 2})
     with pytest.raises(WeightsError, match="another network"):
         train(other, _feed(dots, other), _run(tmp_path, resume=True))
 
@@ -186,6 +186,22 @@ def test_lower_layers_learn_more_slowly_where_the_recipe_says_so(system: System)
     set_rate(optimizer, 0.8)
     groups = [(g["params"][0].shape, g["lr"], g["weight_decay"]) for g in optimizer.param_groups]
     assert groups == [((1, 3), 0.8, 0.1), ((3, 2), 0.2, 0.1), ((1,), 0.8, 0), ((3,), 0.2, 0)]
+
+
+def test_a_frozen_module_stays_as_it_is(dots: Path, system: System, tmp_path: Path) -> None:
+    system = replace(system, recipe=replace(system.recipe, freeze=("trunk",), ema=0.0))
+    before = build(system).state_dict()
+    after = train(system, _feed(dots, system), _run(tmp_path)).state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before if name.startswith("trunk"))
+    assert not all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_freezing_a_module_that_does_not_exist_is_refused(
+    dots: Path, system: System, tmp_path: Path
+) -> None:
+    system = replace(system, recipe=replace(system.recipe, freeze=("torso",)))
+    with pytest.raises(ConfigError, match="torso"):
+        train(system, _feed(dots, system), _run(tmp_path))
 
 
 def test_the_average_follows_the_weights() -> None:

@@ -1,29 +1,37 @@
-"""The bundled networks: U-shaped stages of plain 3x3 residual blocks.
+"""The bundled networks: EfficientPose's real-time trunk with heads of our own.
 
-Why this shape. The default model runs on the CPU of whoever installs it and was trained on two CPU
-cores, which reward dense convolutions and punish depth-wise ones: a training step of 4.7 M dense
-parameters costs less there than one of 1.3 M in inverted residuals. Residual U-shapes (Newell et
-al. 2016) learn from little data; a space-to-depth stem (Shi et al. 2016 in reverse) spends nothing
-at full resolution.
+Why this trunk. Little data is at hand and less time, so what the networks know of people has to
+come from somewhere: the authors of EfficientPose (Groos et al. 2021) publish weights that learnt
+25,000 people of MPII, under Apache-2.0, of a network that is small enough for any processor. The
+pose network goes on from them at stride 4, with a distribution per keypoint in place of their
+bilinear maps; the detector adds a U of plain 3x3 residual blocks that sees the whole picture.
 """
 
+from collections.abc import Mapping
 from itertools import pairwise
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-WIDTHS, DEPTHS = (32, 64, 128, 256), (1, 2, 4, 3)
-"""Levels of the bundled networks' U."""
+from vitruvian.nets import efficientpose
+from vitruvian.nets.blocks import require_divisible
+from vitruvian.nets.efficientnet import same_pad
+from vitruvian.nets.efficientpose import VARIANTS, EfficientTrunk, Pass, Variant
+
+
+def _authors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """An EfficientPose, the authors' or ours, without its last layer."""
+    (rename,) = efficientpose.LAYOUTS.values()
+    assert callable(rename)
+    return {k: v for k, v in rename(state).items() if not k.startswith("confs.")}
+
 
 IMAGENET = {
-    "vitruvian pose": (
-        (r"stages\.0\.(lateral|up)\.0\.", None),
-        *((rf"stages\.0\.(lateral|up)\.{i}\.", rf"stage.\1.{i - 1}.") for i in range(1, 4)),
-        (r"stages\.0\.", "stage."),
-        (r"heads\.", None),
-    )
+    "EfficientPose": _authors,
+    "vitruvian pose": ((r"(up|lateral|mix|head|trunk\.pass3)\.", None), (r"trunk\.", "")),
 }
-"""How a pose checkpoint names the parameters of a detector's trunk (see nets/convert.py)."""
+"""How checkpoints name the parameters of a trunk (see nets/convert.py)."""
 
 
 class Residual(nn.Module):
@@ -61,10 +69,9 @@ class Stage(nn.Module):
     Args:
         widths: Channels of each level; a level halves the resolution.
         depths: Blocks of each level on the way down.
-        finest: Level at which the way up ends.
     """
 
-    def __init__(self, widths: tuple[int, ...], depths: tuple[int, ...], finest: int = 0) -> None:
+    def __init__(self, widths: tuple[int, ...], depths: tuple[int, ...]) -> None:
         super().__init__()
         self.down = nn.ModuleList()
         previous = widths[0]
@@ -73,17 +80,16 @@ class Stage(nn.Module):
             blocks += [Residual(width, width) for _ in range(depth - 1)]
             self.down.append(nn.Sequential(*blocks))
             previous = width
-        pairs = list(pairwise(widths[finest:]))
+        pairs = list(pairwise(widths))
         self.lateral = nn.ModuleList(Lateral(below, above) for above, below in pairs)
         self.up = nn.ModuleList(Residual(above, above) for above, _ in pairs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """B C h w -> B C' h' w', C' = ``widths[finest]`` at that level's resolution."""
+        """B C h w -> B C h w, C = ``widths[0]``."""
         levels = []
         for down in self.down:
             x = down(x)
             levels.append(x)
-        levels = levels[-len(self.up) - 1 :]
         for skip, lateral, up in zip(
             levels[-2::-1], reversed(self.lateral), reversed(self.up), strict=True
         ):
@@ -91,86 +97,107 @@ class Stage(nn.Module):
         return x
 
 
-def stem(width: int) -> nn.Sequential:
-    """Space to depth by 4, then one convolution."""
-    return nn.Sequential(
-        nn.PixelUnshuffle(4),
-        nn.Conv2d(48, width, 3, 1, 1, bias=False),
-        nn.BatchNorm2d(width),
-        nn.ReLU(),
-    )
-
-
-class Vitruvian(nn.Module):
-    """Stem at stride 4, then stages whose heatmaps are all supervised.
+class Trunk(nn.Module):
+    """EfficientPose up to its last features, with those of stride 4 beside them.
 
     Args:
-        channels: Number of heatmaps K.
-        stages: (widths, depths) of each U; all stages share ``widths[0]``.
+        variant: Size of the EfficientPose; one without a low-resolution trunk.
+        passes: How many of its three passes.
+    """
+
+    def __init__(self, variant: Variant, passes: int) -> None:
+        super().__init__()
+        self.high = EfficientTrunk(variant.high)
+        shallow, wide = variant.high.stages[-1][1], 3 * variant.width
+        for number in range(1, passes + 1):
+            inputs = shallow + (wide if number > 1 else 0)
+            self.add_module(f"pass{number}", Pass(inputs, variant.width, variant.blocks))
+        self.passes = passes
+        self.widths = (variant.high.stages[1][1], shallow, wide)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """B 3 H W normalised -> B C h w at stride 4, at stride 8, and after the passes (8)."""
+        x = F.silu(self.high.stem_bn(self.high.stem_conv(same_pad(x, 3, 2))))
+        fine = x
+        for name, block in self.high.blocks.items():
+            x = block(x)
+            if name.startswith("2"):
+                fine = x
+        deep = self.pass1(x)
+        for number in range(2, self.passes + 1):
+            deep = self.get_submodule(f"pass{number}")(torch.cat([deep, x], dim=1))
+        return fine, x, deep
+
+
+class Pose(nn.Module):
+    """The trunk, and one map of logits per keypoint at stride 4.
+
+    Args:
+        channels: Number of keypoints K.
+        variant: Size of the trunk.
+        width: Channels at stride 4.
+    """
+
+    def __init__(
+        self, channels: int = 17, variant: Variant = VARIANTS["rt"], width: int = 48
+    ) -> None:
+        super().__init__()
+        self.trunk = Trunk(variant, passes=3)
+        fine, _, deep = self.trunk.widths
+        self.up = nn.Sequential(
+            nn.Conv2d(deep, 4 * width, 1, bias=False), nn.PixelShuffle(2), nn.BatchNorm2d(width)
+        )
+        self.lateral = Lateral(fine, width)
+        self.mix = Residual(width, width)
+        self.head = nn.Conv2d(width, channels, 1)
+        nn.init.normal_(self.head.weight, std=0.001)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, x: Tensor) -> list[dict[str, Tensor]]:
+        """B 3 H W normalised -> one stage {"heatmap": B K H/4 W/4}; H and W divide by 8."""
+        require_divisible(x, 8)
+        fine, _, deep = self.trunk(x)
+        feature = F.relu(self.up(deep) + self.lateral(fine))
+        return [{"heatmap": self.head(self.mix(feature))}]
+
+
+class Spotter(nn.Module):
+    """The trunk, a U that sees the whole picture, and the heads of codecs/centres.py.
+
+    Args:
+        variant: Size of the trunk.
+        widths: Channels of the U's levels, from stride 8.
+        depths: Blocks of its levels.
     """
 
     def __init__(
         self,
-        channels: int = 17,
-        stages: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ((WIDTHS, DEPTHS),),
+        variant: Variant = VARIANTS["rt"],
+        widths: tuple[int, ...] = (56, 96, 160),
+        depths: tuple[int, ...] = (1, 2, 2),
     ) -> None:
         super().__init__()
-        width = stages[0][0][0]
-        self.stem = stem(width)
-        self.stages = nn.ModuleList(Stage(widths, depths) for widths, depths in stages)
-        self.heads = nn.ModuleList(nn.Conv2d(width, channels, 1) for _ in stages)
-        self.back = nn.ModuleList(Lateral(channels, width) for _ in stages[1:])
-        for head in self.heads:
-            nn.init.normal_(head.weight, std=0.001)
-            nn.init.zeros_(head.bias)
-
-    def forward(self, x: Tensor) -> list[dict[str, Tensor]]:
-        """B 3 H W normalised -> per stage {"heatmap": B K H/4 W/4}; H and W divide by 4."""
-        x = self.stem(x)
-        outputs = []
-        for index, (stage, head) in enumerate(zip(self.stages, self.heads, strict=True)):
-            feature = stage(x)
-            heatmap = head(feature)
-            outputs.append({"heatmap": heatmap})
-            if index < len(self.back):
-                x = F.relu(x + feature + self.back[index](heatmap))
-        return outputs
-
-
-def pose_s(channels: int = 17) -> Vitruvian:
-    """The bundled pose network."""
-    return Vitruvian(channels)
-
-
-class Trunk(nn.Module):
-    """The pose network's stem and first U, up to stride 8."""
-
-    def __init__(self, widths: tuple[int, ...], depths: tuple[int, ...]) -> None:
-        super().__init__()
-        self.stem = stem(widths[0])
-        self.stage = Stage(widths, depths, finest=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """B 3 H W normalised -> B C H/8 W/8, C = ``widths[1]``."""
-        return self.stage(self.stem(x))
-
-
-class Spotter(nn.Module):
-    """A trunk that knows people from pose training, with the heads of codecs/centres.py."""
-
-    def __init__(self, widths: tuple[int, ...] = WIDTHS, depths: tuple[int, ...] = DEPTHS) -> None:
-        super().__init__()
-        self.trunk = Trunk(widths, depths)
-        self.centre = nn.Conv2d(widths[1], 1, 1)
-        self.box = nn.Conv2d(widths[1], 4, 1)
+        self.trunk = Trunk(variant, passes=2)
+        _, shallow, deep = self.trunk.widths
+        self.enter = Lateral(shallow + deep, widths[0])
+        self.stage = Stage(widths, depths)
+        self.centre = nn.Conv2d(widths[0], 1, 1)
+        self.box = nn.Conv2d(widths[0], 4, 1)
         for head, bias in ((self.centre, -3.0), (self.box, 1.5)):
             nn.init.normal_(head.weight, std=0.01)
             nn.init.constant_(head.bias, bias)
 
     def forward(self, x: Tensor) -> list[dict[str, Tensor]]:
         """B 3 H W normalised -> one stage {"centre": B 1 H/8 W/8, "box": B 4 H/8 W/8}."""
-        feature = self.trunk(x)
+        require_divisible(x, 8)
+        _, shallow, deep = self.trunk(x)
+        feature = self.stage(F.relu(self.enter(torch.cat([shallow, deep], dim=1))))
         return [{"centre": self.centre(feature), "box": self.box(feature)}]
+
+
+def pose_s(channels: int = 17) -> Pose:
+    """The bundled pose network."""
+    return Pose(channels)
 
 
 def person_s() -> Spotter:

@@ -104,7 +104,8 @@ def train(
     net = build(system)
     if start is not None:
         _log.info("start: %s", convert.start(net, start))
-    model = Normalised(net, system.input).to(device.name, memory_format=torch.channels_last).train()
+    model = Normalised(net, system.input).to(device.name, memory_format=torch.channels_last)
+    to_training(model, recipe)
     optimizer = make_optimizer(net, recipe)
     average = Average(net, recipe.ema) if recipe.ema else None
     step, last = 0, run.out / "last.safetensors"
@@ -115,6 +116,20 @@ def train(
     with (run.out / "log.jsonl").open("a" if run.resume else "w", buffering=1) as log:
         _epochs(system, feed, run, model, optimizer, average, step, log, validate, progress)
     return _averaged(net, average)
+
+
+def to_training(model: Normalised, recipe: Recipe) -> None:
+    """Training mode, but for the modules that the recipe freezes.
+
+    Raises:
+        ConfigError: The network has no module of that name.
+    """
+    model.train()
+    for name in recipe.freeze:
+        try:
+            model.net.get_submodule(name).eval().requires_grad_(False)
+        except AttributeError as error:
+            raise ConfigError(f"recipe.freeze names {name!r}: {error}") from error
 
 
 def _epochs(
@@ -149,7 +164,7 @@ def _epochs(
                 save_state(run.out / "last.safetensors", model.net, optimizer, average, step)
         if validate and (epoch + 1) % run.validate_every == 0:
             scores = validate(_averaged(model.net, average).eval())
-            model.train()
+            to_training(model, system.recipe)
             _write({"step": step, **scores}, log, board, progress)
             if scores["score"] > best:
                 best = scores["score"]
