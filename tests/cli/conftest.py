@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from tests.painted import detector_model, paint, pose_model
+from tests.painted import detector_model, paint, pose_model, refiner_model
 from vitruvian.cli.main import main
 
 BOX = (20.0, 60.0, 120.0, 260.0)
@@ -33,6 +33,7 @@ def _models(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     (folder / "pose.onnx").write_bytes(pose_model())
     (folder / "detector.onnx").write_bytes(detector_model())
+    (folder / "refiner.onnx").write_bytes(refiner_model())
     return folder
 
 

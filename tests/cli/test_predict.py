@@ -130,6 +130,16 @@ def test_given_boxes_replace_the_detector(predict):
     assert again.out.startswith("1 picture, 1 person")
 
 
+def test_the_poses_can_be_refined(predict):
+    done = predict("two.png", "--refine", "refiner.onnx", "-o", "out.jsonl")
+    assert done.code == 0
+    assert done.out.startswith("1 picture, 2 people\n")
+    assert "refine" in done.out
+    origin = predict("two.png", "-o", "plain.json", "--refine", "detector.onnx")
+    assert origin.code == 1
+    assert "a refine model is needed here" in origin.errors[0]
+
+
 def test_the_whole_image_can_be_one_person(predict):
     cv2.imwrite("one.png", paint((300, 200), (50, 50, 150, 250))[..., ::-1])
     done = predict("one.png", "none.png", "--whole-image", "-o", "out.jsonl")

@@ -52,6 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", default="default", help="pose model: a name or an .onnx file")
     parser.add_argument("--detector", default="default", help="detector: a name or an .onnx file")
+    parser.add_argument(
+        "--refine", metavar="MODEL", help="refine the poses found with this .onnx file (PoseFix)"
+    )
     parser.add_argument("--boxes", metavar="FILE", help="boxes of people, CSV or COCO JSON")
     parser.add_argument(
         "--whole-image", action="store_true", help="each picture shows one person and nothing else"
@@ -176,6 +179,7 @@ def _load(args: argparse.Namespace) -> "Predictor":
     return load(
         args.model,
         detector=None if args.boxes or args.whole_image else args.detector,
+        refine=args.refine,
         device=args.device,
         backend=args.backend,
         threads=args.threads,

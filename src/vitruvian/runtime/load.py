@@ -15,6 +15,7 @@ from vitruvian.runtime.bottomup import BottomUp
 from vitruvian.runtime.detect import Detector
 from vitruvian.runtime.model import Model, load_model, read_model_file
 from vitruvian.runtime.predictor import Predictor
+from vitruvian.runtime.refine import Refiner, shared
 from vitruvian.runtime.stopwatch import Stopwatch
 from vitruvian.runtime.topdown import TopDown
 from vitruvian.runtime.weights import bundled, bundled_model
@@ -27,6 +28,7 @@ def load(
     model: str | os.PathLike[str] = "default",
     *,
     detector: str | os.PathLike[str] | None = "default",
+    refine: str | os.PathLike[str] | None = None,
     weights: str | os.PathLike[str] | None = None,
     device: str = "cpu",
     backend: str = "openvino",
@@ -44,7 +46,9 @@ def load(
     Args:
         model: ``"default"``, a bundled model, an ``.onnx`` file that this package exported, or the
             name of the system that ``weights`` are of.
-        detector: The same for the person detector; None for a predictor that is given boxes.
+        detector: The same for the person detector; None for a predictor that is given boxes. A
+            bottom-up model takes none, and the default is not loaded.
+        refine: A model that finds the keypoints of the people anew (PoseFix); None for none.
         weights: The ``.onnx`` file of ``model``.
         device: ``cpu``, or another device that the backend finds.
         backend: ``openvino`` or ``onnxruntime``.
@@ -72,19 +76,36 @@ def load(
     opened = partial(
         load_model, backend=backend, device=device, threads=threads, precision=precision
     )
-    watch = Stopwatch()
+    watch, network = Stopwatch(), _model(model, weights, ("topdown", "bottomup"), opened)
+    refiner = None
+    if refine is not None:
+        again = _model(refine, None, ("refine",), opened)
+        refiner = Refiner(model=again, flip=flip, batch=batch or 32, watch=watch)
+        shared(refiner.skeleton, cast(Skeleton, network.metadata.skeleton))
+    if network.metadata.task == "bottomup":
+        if detector not in (None, "default"):
+            raise ConfigError(
+                f"{network.metadata.name!r} is a bottom-up model and takes no detector; "
+                f"leave {str(detector)!r} out, or take a top-down model"
+            )
+        whole = BottomUp(
+            model=network,
+            flip=flip,
+            conf=conf or 0.0,
+            kpt_thr=kpt_thr,
+            max_people=max_people,
+            batch=batch or 4,
+            watch=watch,
+        )
+        return Predictor(pose=whole, refiner=refiner, max_pixels=max_pixels, watch=watch)
     people = None
     if detector is not None:
-        finder = _model(detector, None, "detector", opened)
+        finder = _model(detector, None, ("detector",), opened)
         people = Detector(model=finder, conf=conf, max_people=max_people, watch=watch)
-    pose = TopDown(
-        model=_model(model, weights, "topdown", opened),
-        flip=flip,
-        kpt_thr=kpt_thr,
-        batch=batch,
-        watch=watch,
+    pose = TopDown(model=network, flip=flip, kpt_thr=kpt_thr, batch=batch or 32, watch=watch)
+    return Predictor(
+        pose=pose, detector=people, refiner=refiner, max_pixels=max_pixels, watch=watch
     )
-    return Predictor(pose=pose, detector=people, max_pixels=max_pixels, watch=watch)
 
 
 def _model(

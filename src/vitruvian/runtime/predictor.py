@@ -13,7 +13,9 @@ from vitruvian.core.poses import Poses
 from vitruvian.core.skeleton import Skeleton
 from vitruvian.core.types import Boxes, Image, Images
 from vitruvian.image.read import MAX_PIXELS, Source, as_image
+from vitruvian.runtime.bottomup import BottomUp
 from vitruvian.runtime.detect import Detector
+from vitruvian.runtime.refine import Refiner
 from vitruvian.runtime.stopwatch import Stopwatch
 from vitruvian.runtime.topdown import TopDown
 
@@ -23,14 +25,17 @@ class Predictor:
     """Finds the people of a picture and their keypoints.
 
     Attributes:
-        pose: Boxes to poses.
-        detector: Pictures to boxes; None when boxes are always given.
+        pose: Boxes to poses, or pictures to poses.
+        detector: Pictures to boxes; None when boxes are always given, or not needed.
+        refiner: Finds the keypoints of these poses anew; None leaves them.
         max_pixels: Larger pictures are refused before they are decoded.
-        watch: Seconds spent in ``read``, ``warp``, ``detect``, ``pose`` and ``decode``.
+        watch: Seconds spent in ``read``, ``warp``, ``detect``, ``pose``, ``decode``,
+            ``refine``.
     """
 
-    pose: TopDown
+    pose: TopDown | BottomUp
     detector: Detector | None = None
+    refiner: Refiner | None = None
     max_pixels: int = MAX_PIXELS
     watch: Stopwatch = field(default_factory=Stopwatch)
 
@@ -47,9 +52,9 @@ class Predictor:
     @property
     def provenance(self) -> dict[str, object]:
         """Names and hashes of the models and what ran them, ready for JSON."""
-        models = {"model": self.pose.model} | (
-            {"detector": self.detector.model} if self.detector else {}
-        )
+        models = {"model": self.pose.model}
+        models |= {"detector": self.detector.model} if self.detector else {}
+        models |= {"refiner": self.refiner.model} if self.refiner else {}
         named: dict[str, object] = {
             role: {"name": m.metadata.name, "sha256": m.sha256, "version": m.metadata.version}
             for role, m in models.items()
@@ -83,7 +88,8 @@ class Predictor:
 
         Raises:
             InputError: A picture cannot be read, or a box cannot be used.
-            ConfigError: There is no detector and neither boxes nor ``whole_image`` are given.
+            ConfigError: There is no detector and neither boxes nor ``whole_image`` are given, or
+                they are given to a bottom-up model.
         """
         if not isinstance(source, list | tuple):
             given = None if boxes is None else [boxes]
@@ -109,6 +115,24 @@ class Predictor:
         boxes: Sequence[Boxes | ArrayLike] | None,
         whole_image: bool,
     ) -> list[Poses]:
+        found = self._found(images, boxes, whole_image)
+        if self.refiner is None:
+            return found
+        return self.refiner(images, found, suppress=boxes is None and not whole_image)
+
+    def _found(
+        self,
+        images: Images,
+        boxes: Sequence[Boxes | ArrayLike] | None,
+        whole_image: bool,
+    ) -> list[Poses]:
+        if isinstance(self.pose, BottomUp):
+            if boxes is not None or whole_image:
+                raise ConfigError(
+                    f"{self.pose.model.metadata.name!r} is a bottom-up model, which finds people "
+                    "by itself; leave boxes and whole_image out, or take a top-down model"
+                )
+            return self.pose(images)
         if boxes is not None:
             if len(boxes) != len(images):
                 raise InputError(
