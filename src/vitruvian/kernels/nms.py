@@ -10,9 +10,6 @@ from typing import Literal
 
 import numpy as np
 
-BLOCK = 64
-"""How many are compared with the rest at a time."""
-
 
 def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """N M float64 intersection over union of boxes N 4 and M 4, xyxy; 0 for a box without area."""
@@ -48,14 +45,21 @@ def greedy(similarity: np.ndarray, scores: np.ndarray, threshold: float) -> np.n
 
 
 def greedy_by(
-    similar: Callable[[np.ndarray, np.ndarray], np.ndarray], scores: np.ndarray, threshold: float
+    similar: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    scores: np.ndarray,
+    threshold: float,
+    *,
+    block: int = 64,
 ) -> np.ndarray:
-    """The same, with similarities n m of n positions to m others made as they are needed."""
+    """The same, with similarities n m of n positions to m others made as they are needed.
+
+    ``block`` are compared with the rest at a time: the fewer, the dearer a comparison is.
+    """
     order = np.argsort(-scores, kind="stable")
     order = order[~np.isnan(scores[order])]
     kept = [np.zeros(0, np.int64)]
     while len(order):
-        head, order = order[:BLOCK], order[BLOCK:]
+        head, order = order[:block], order[block:]
         head = head[_among(similar(head, head) > threshold)]
         kept.append(head)
         if len(order):

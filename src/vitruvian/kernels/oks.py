@@ -2,6 +2,9 @@
 
 import numpy as np
 
+CHUNK = 1 << 18
+"""Largest number of keypoint pairs that are compared at once; they stay in the cache."""
+
 
 def oks(a: np.ndarray, b: np.ndarray, area: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
     """N M float64 similarities in [0, 1]: the mean of exp(-d^2 / (2 area (2 sigma)^2)).
@@ -14,29 +17,31 @@ def oks(a: np.ndarray, b: np.ndarray, area: np.ndarray, sigmas: np.ndarray) -> n
         area: Square pixels, broadcasts to N M.
         sigmas: K.
     """
+    a, b = a.astype(np.float64), b.astype(np.float64)
     spread = np.broadcast_to(np.asarray(area, np.float64), (len(a), len(b)))
     spread = -0.5 / np.maximum(spread, np.spacing(1))
-    total, counted = np.zeros_like(spread), np.zeros_like(spread)
-    for ours, theirs, sigma in zip(a.swapaxes(0, 1), b.swapaxes(0, 1), sigmas, strict=True):
-        similar = _squared(ours, theirs)
-        similar *= spread
-        similar /= (2 * float(sigma)) ** 2
-        np.exp(similar, out=similar)
-        known = np.logical_and.outer(np.isfinite(ours).all(-1), np.isfinite(theirs).all(-1))
-        if known.all():
-            total += similar
-        else:
-            total += np.where(known, similar, 0)
-        counted += known
-    mean: np.ndarray = total / np.maximum(counted, 1)
-    return mean
+    narrow = 1 / (2 * np.asarray(sigmas, np.float64)) ** 2
+    rows = max(1, CHUNK // max(1, b.shape[0] * b.shape[1]))
+    parts = [slice(start, start + rows) for start in range(0, len(a), rows)]
+    found = [_mean_similarity(a[part], b, spread[part], narrow) for part in parts]
+    return np.concatenate(found) if found else np.zeros((0, len(b)))
 
 
-def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """N M squared distances of points N 2 and M 2."""
-    squared: np.ndarray = np.subtract.outer(a[:, 0], b[:, 0], dtype=np.float64)
-    squared *= squared
-    down = np.subtract.outer(a[:, 1], b[:, 1], dtype=np.float64)
+def _mean_similarity(
+    a: np.ndarray, b: np.ndarray, spread: np.ndarray, narrow: np.ndarray
+) -> np.ndarray:
+    similar = a[:, None, :, 0] - b[None, :, :, 0]
+    similar *= similar
+    down = a[:, None, :, 1] - b[None, :, :, 1]
     down *= down
-    squared += down
-    return squared
+    similar += down
+    similar *= narrow
+    similar *= spread[..., None]
+    known = ~np.isnan(similar)
+    np.exp(similar, out=similar)
+    if known.all():
+        mean: np.ndarray = similar.mean(axis=-1)
+        return mean
+    similar[~known] = 0
+    mean = similar.sum(axis=-1) / np.maximum(known.sum(axis=-1), 1)
+    return mean

@@ -25,7 +25,7 @@ def oks_nms(
         mean = np.add.outer(area[some], area[rest]) / 2
         return oks(xy[some], xy[rest], mean, sigmas)
 
-    return greedy_by(similar, score, threshold)
+    return greedy_by(similar, score, threshold, block=12)
 
 
 def soft_oks_nms(
