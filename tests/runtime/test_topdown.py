@@ -5,6 +5,7 @@ import pytest
 
 from tests.painted import BONES, metadata, paint, person, pose_model
 from vitruvian.core.types import Boxes
+from vitruvian.kernels.parametric_nms import PoseNms
 from vitruvian.runtime.backends import Network
 from vitruvian.runtime.model import load_model
 from vitruvian.runtime.topdown import TopDown
@@ -139,3 +140,17 @@ def test_stages_are_timed():
     runner([paint((400, 500), FIRST)], [boxes(FIRST)])
     assert set(runner.watch.seconds) == {"warp", "pose", "decode"}
     assert all(seconds > 0 for seconds in runner.watch.seconds.values())
+
+
+def test_duplicates_can_lend_their_keypoints_to_the_best():
+    image = paint((400, 500), FIRST, SECOND)
+    near = (106.0, 44.0, 226.0, 344.0)
+    given = boxes(near, SECOND, FIRST, scores=[0.5, 0.6, 0.9])
+    pose_nms = PoseNms(floor=0.0)
+    (poses,) = procedure(oks_nms=1.0, pose_nms=pose_nms)([image], [given])
+    assert len(poses) == 2
+    assert (np.diff(poses.score) <= 0).all()
+    for found, box in zip(poses.xy[poses.xy[:, 0, 0].argsort()], (FIRST, SECOND), strict=True):
+        assert np.abs(found - person(box)).max() < 2.5
+    (all_three,) = procedure(oks_nms=1.0, pose_nms=pose_nms)([image], [given], suppress=False)
+    assert len(all_three) == 3

@@ -8,6 +8,7 @@ import pytest
 from vitruvian.core.errors import ConfigError, InputError
 from vitruvian.core.skeleton import Skeleton
 from vitruvian.datasets import open_dataset
+from vitruvian.image.proposals import Atom, Offsets, Proposals
 from vitruvian.systems.simplebaselines import simplebaselines_res50_256x192
 from vitruvian.systems.spec import System
 from vitruvian.train.feed import Batch, Feed, People, epoch_order
@@ -100,3 +101,15 @@ def test_data_without_labelled_people_are_refused(
     (tmp_path / "empty.json").write_text(json.dumps(data))
     with pytest.raises(InputError, match="no person"):
         People([open_dataset(f"coco:{tmp_path / 'empty.json'}@{dots.parent}")], system)
+
+
+def test_boxes_can_be_drawn_as_a_detector_does(dots: Path, system: System) -> None:
+    moved = Offsets(mean=(0.5, 0.0, 0.5, 0.0), deviation=(0.0, 0.0, 0.0, 0.0))
+    rule = Proposals(atoms=(Atom(offsets=(moved,)),), patch=0.0)
+    still = replace(system.recipe.augment, flip=0.0, scale=0.0, rotation_prob=0.0)
+    seen = []
+    for proposals in (None, rule):
+        recipe = replace(system.recipe, augment=replace(still, proposals=proposals))
+        people = People([open_dataset(f"coco:{dots}")], replace(system, recipe=recipe))
+        seen.append(people.seen(0, np.random.default_rng(0)).view.to_image(np.zeros(2)))
+    np.testing.assert_allclose(seen[1] - seen[0], [17, 2.5], atol=3)  # the picture ends there

@@ -8,6 +8,7 @@ from jaxtyping import Float32, Int64, UInt8
 
 from vitruvian.core.types import Image
 from vitruvian.core.view import Align, View
+from vitruvian.image.proposals import Proposals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,7 @@ class Augment:
         rotation: Degrees; clip(N(0, 1) rotation, -2 rotation, 2 rotation).
         rotation_prob: Probability that the view is rotated at all.
         shift: Standard deviation of the shift, as a fraction of the box's longer side.
+        proposals: Take a box that a detector might have drawn for the true one; None does not.
         half_body: Probability of cropping to the upper or lower body when enough is labelled.
         occlude: Probability of covering part of the view with a patch of itself or of noise.
         colour: Strength of gain, gamma, saturation and noise changes; 0 leaves pixels alone.
@@ -31,6 +33,7 @@ class Augment:
     rotation: float = 45.0
     rotation_prob: float = 0.6
     shift: float = 0.0
+    proposals: Proposals | None = None
     half_body: float = 0.0
     occlude: float = 0.0
     colour: float = 0.0

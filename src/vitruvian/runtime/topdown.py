@@ -1,7 +1,7 @@
 """Pictures and boxes to poses: one view per box, all views of all pictures in batched calls."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import numpy as np
@@ -12,6 +12,7 @@ from vitruvian.core.skeleton import Skeleton
 from vitruvian.core.types import Boxes, Fields, Image, Images, Keypoints
 from vitruvian.core.view import View
 from vitruvian.image.warp import warp_batch
+from vitruvian.kernels.parametric_nms import PoseNms, parametric_nms
 from vitruvian.kernels.pose_nms import oks_nms
 from vitruvian.runtime.model import Model
 from vitruvian.runtime.stopwatch import Stopwatch
@@ -48,8 +49,9 @@ class TopDown:
         Args:
             images: RGB pictures.
             boxes: Of each picture, in its pixels.
-            suppress: Sort people by score and drop duplicates (OKS-NMS, which needs the skeleton's
-                sigmas); without it there is one person per box, in the order of the boxes.
+            suppress: Sort people by score and drop duplicates (by OKS, which needs the skeleton's
+                sigmas, or by the model's own rule); without it there is one person per box, in the
+                order of the boxes.
         """
         metadata = self.model.metadata
         views = [
@@ -128,9 +130,20 @@ class TopDown:
         return score.astype(np.float32)
 
     def _suppressed(self, people: Poses, views: Sequence[View]) -> Poses:
+        test = self.model.metadata.test
+        if test.pose_nms is not None:
+            return _merged(people, test.pose_nms)
         order = np.argsort(-people.score, kind="stable")
-        threshold = self.model.metadata.test.oks_nms
+        threshold = test.oks_nms
         if threshold < 1 and self.skeleton.sigmas and len(people) > 1:
             area = np.array([view.size[0] * view.size[1] / view.scale**2 for view in views])
             order = oks_nms(people.xy, people.score, area, self.skeleton.oks_sigmas, threshold)
         return people[order]
+
+
+def _merged(people: Poses, rule: PoseNms) -> Poses:
+    """People whose duplicates have lent them their keypoints, best first."""
+    groups, xy, scores = parametric_nms(people.xy, people.scores, people.boxes, rule)
+    best = people[[int(group[0]) for group in groups]]
+    order = np.argsort(-best.score, kind="stable")
+    return replace(best, xy=xy, scores=scores)[order]

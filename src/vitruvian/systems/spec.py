@@ -8,6 +8,7 @@ from vitruvian.core.protocols import BoxCodec, PersonCodec, SceneCodec
 from vitruvian.core.skeleton import Skeleton
 from vitruvian.core.view import Align, Fit
 from vitruvian.image.augment import Augment
+from vitruvian.kernels.parametric_nms import PoseNms
 
 Task = Literal["topdown", "bottomup", "detector", "refine"]
 Codec = PersonCodec | SceneCodec | BoxCodec
@@ -109,6 +110,7 @@ class Test:
         keypoint_floor: See ``rescore``.
         score_offset: Added to that mean (0.5 in CPN and MSPN).
         oks_nms: Poses that overlap a better one by more OKS than this are duplicates; 1 keeps all.
+        pose_nms: Find and merge duplicates by this rule instead (RMPE).
     """
 
     __test__ = False
@@ -120,6 +122,7 @@ class Test:
     keypoint_floor: float = 0.2
     score_offset: float = 0.0
     oks_nms: float = 0.9
+    pose_nms: PoseNms | None = None
 
     def __post_init__(self) -> None:
         if 1 not in self.scales or min(self.scales) <= 0:

@@ -23,6 +23,7 @@ from vitruvian.core.types import Image, Target
 from vitruvian.core.view import View
 from vitruvian.datasets import Dataset
 from vitruvian.image.augment import distort, halves_of, random_view
+from vitruvian.image.proposals import proposed, upright
 from vitruvian.image.read import read
 from vitruvian.image.warp import warp
 from vitruvian.systems.spec import System
@@ -137,8 +138,11 @@ class People:
         at, person = self._rows[row]
         sample, rule, augment = self._samples[at], self._system.input, self._system.recipe.augment
         xy, visible = sample.xy[person], sample.visible[person]
+        box = sample.boxes[person]
+        if augment.proposals is not None:
+            box = self._proposed(box, xy, sample.size, rng)
         view = random_view(
-            sample.boxes[person],
+            box,
             xy,
             visible,
             self._halves,
@@ -154,6 +158,14 @@ class People:
             order = sample.skeleton.flip_index
             xy, visible = xy[order], visible[order]
         return Seen(image=image, view=view, sample=sample, person=person, xy=xy, visible=visible)
+
+    def _proposed(
+        self, box: np.ndarray, xy: np.ndarray, size: tuple[int, int], rng: np.random.Generator
+    ) -> np.ndarray:
+        """A box as a detector draws them around people in such a pose."""
+        rule, bones = self._system.recipe.augment.proposals, self._system.skeleton
+        pose = upright(xy[None], bones)[0] if len(rule.atoms) > 1 else None
+        return proposed(box, size, rule, rng, pose=pose)
 
 
 def check_skeleton(theirs: Skeleton, system: System) -> Skeleton:
