@@ -1,8 +1,8 @@
 """Genomes: keyword arguments of a network, of which some may be changed.
 
-A network that can be searched states which in its file: ``GENES`` maps names of its keyword
-arguments to a :class:`Gene`, or, where an argument is a tuple or a dictionary, to tuples or
-dictionaries of the same form.
+The file of a network that can be searched states which: its function ``genes`` takes the arguments
+of the network that a search starts from, and maps names of arguments to a :class:`Gene` or, where
+an argument is a tuple or a dictionary, to tuples or dictionaries of the same form.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from vitruvian.core.errors import ConfigError
 
-TRIES = 10_000
+TRIES = 1000
 """Draws before a search gives up to find a child."""
 
 

@@ -50,19 +50,6 @@ EXTRA_SMALL: Genome = (*SMALL[:5], (5, 4, 16, 2), SMALL[6])
 MAX_STRIDES = 4
 """Stages that may halve what they see."""
 
-GENES: dict[str, object] = {
-    "genome": tuple(
-        (
-            Gene(options=(3, 5)),
-            Gene(options=(1, 2, 3, 4), step=True),
-            Gene(options=tuple(range(1, filters + 1))),
-            Gene(options=(1, 2) if stage > 3 else (), step=True),
-        )
-        for stage, (_, _, filters, _) in enumerate(ANCESTOR)
-    )
-}
-"""Ranges of the paper's search (Sec. III-B): no stage is wider than the ancestor's."""
-
 _SCALE = 255.0
 """The authors' maps have this peak, ours have 1."""
 
@@ -191,6 +178,21 @@ def _filters(wanted: float, width: float) -> int:
     wanted *= width
     nearest = max(8, int(wanted + 4) // 8 * 8)
     return nearest + 8 if nearest < 0.9 * wanted else nearest
+
+
+def genes(genome: Genome = ANCESTOR, **_: object) -> dict[str, object]:
+    """Ranges of a search from ``genome`` (Sec. III-B): no stage becomes wider than there."""
+    return {
+        "genome": tuple(
+            (
+                Gene(options=(3, 5)),
+                Gene(options=(1, 2, 3, 4), step=True),
+                Gene(options=tuple(range(1, filters + 1))),
+                Gene(options=(1, 2) if stage > 3 else (), step=True),
+            )
+            for stage, (_, _, filters, _) in enumerate(genome)
+        )
+    }
 
 
 def evopose2d(

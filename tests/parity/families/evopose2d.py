@@ -9,7 +9,7 @@ import torch
 from tests.parity.kinds import Row
 from vitruvian.core.errors import ConfigError
 from vitruvian.core.genome import mutate
-from vitruvian.nets.evopose2d import GENES, evopose2d
+from vitruvian.nets.evopose2d import evopose2d, genes
 from vitruvian.train.transfer import overlapped
 
 
@@ -30,8 +30,9 @@ def _mutate(path: Path) -> Row:
     """How many mutants are theirs, and the largest difference of a gene."""
     found = json.loads(path.read_text())
     parent = {"genome": found["parent"]}
-    ours = [mutate(parent, GENES, LegacyDice(r["seed"]), _valid)["genome"] for r in found["rows"]]
-    theirs = [row["mutant"] for row in found["rows"]]
+    ranges, rows = genes(**parent), found["rows"]
+    ours = [mutate(parent, ranges, LegacyDice(row["seed"]), _valid)["genome"] for row in rows]
+    theirs = [row["mutant"] for row in rows]
     gap = np.abs(np.array(ours) - np.array(theirs))
     return Row(
         name=path.stem,
