@@ -49,10 +49,49 @@ def _mean_cell(chance: Tensor) -> Tensor:
     return torch.stack([chance.sum(2) @ x, chance.sum(3) @ y], dim=2)
 
 
+def associative(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Tags alike within people and apart between them, mean over the batch.
+
+    Newell et al. 2017, Eq. 1, as HigherHRNet computes it: the variance of the tags of each person's
+    keypoints, mean over people, plus half of exp(-d^2) of the people's mean tags, mean over pairs.
+
+    Args:
+        output: B K h w tags.
+        target: Whose keypoint is at a cell, see :class:`~vitruvian.codecs.tags.Tags`.
+        weight: Cells with 0 are left out.
+    """
+    whose = (target * (weight > 0)).flatten(1).long()
+    whose = torch.stack([whose % 128, whose // 128 % 128, whose // 128**2])
+    images, most = len(output), int(whose.max())
+    if not most:
+        return output.sum() * 0
+    digit, rows, cells = whose.nonzero(as_tuple=True)
+    tags, person = output.flatten(1)[rows, cells], whose[digit, rows, cells] - 1
+    slot = rows * most + person
+    total, count = tags.new_zeros(2, images * most).unbind()
+    count = count.index_add(0, slot, torch.ones_like(tags))
+    mean = total.index_add(0, slot, tags) / count.clamp(min=1)
+    spread = torch.zeros_like(count).index_add(0, slot, (tags - mean[slot]).square())
+    people = (count > 0).view(images, most)
+    number = people.sum(dim=1)
+    pull = (spread / count.clamp(min=1)).view(images, most).sum(dim=1) / number.clamp(min=1)
+    mean = mean.view(images, most)
+    alike = (-(mean[:, :, None] - mean[:, None]).square()).exp()
+    both = people[:, :, None] & people[:, None]
+    pairs = number * (number - 1)
+    push = 0.5 * ((alike * both).sum(dim=(1, 2)) - number) / pairs.clamp(min=1)
+    return (pull + push).mean()
+
+
 def disk_logistic(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Logistic loss per pixel and keypoint (Papandreou et al. 2017), weighted mean."""
     loss = F.binary_cross_entropy_with_logits(output, target, reduction="none") * weight
     return loss.sum() / (weight.expand_as(loss)).sum().clamp(min=1)
+
+
+def paf_l2(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Half the squared error, sum over cells and channels, mean over the batch (OpenPose)."""
+    return 0.5 * ((output - target) * weight).square().sum() / len(output)
 
 
 def huber(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
@@ -123,3 +162,97 @@ def rtmpose_kl(output: Tensor, target: Tensor, weight: Tensor, *, beta: float = 
     target = (beta * target.flatten(2)).softmax(dim=2)
     loss = _bin_divergence(beta * output, target).mean(dim=2) * weight.flatten(1)
     return loss.mean(dim=1).sum()
+
+
+def focal_l2(
+    output: Tensor,
+    target: Tensor,
+    weight: Tensor,
+    *,
+    alpha: float = 0.0,
+    beta: float = 0.0,
+    gamma: float = 1.0,
+    floor: float = 0.01,
+) -> Tensor:
+    """Squared error that counts less where it is small, sum per sample (Li et al. 2020, Eq. 4-6).
+
+    A coarser output is compared with the target's mean over its cells. The factor of a cell is
+    ``|1 - s|^gamma``; where the target is at least ``floor``, s is the output less ``alpha``,
+    elsewhere 1 less the output less ``beta``. The paper has 0.1, 0.02 and 2, the authors' program
+    the values that are set here.
+    """
+    size = output.shape[-2:]
+    if target.shape[-2:] != size:
+        weight = weight.expand(-1, -1, *target.shape[-2:])
+        weight = F.interpolate(weight, size=size, mode="bilinear")
+        weight = weight * (weight >= 0.5)
+        target = F.adaptive_avg_pool2d(target, size)
+    sure = torch.where(target >= floor, output - alpha, 1 - output - beta)
+    loss = (output - target).square() * (1 - sure).abs().pow(gamma) * weight
+    return loss.sum() / len(output)
+
+
+def pifpaf_cif(output: Tensor, target: Tensor, weight: Tensor, *, spread: float = 10.0) -> Tensor:
+    """Confidence, place and scale of keypoints, sum over cells, mean over the batch (PifPaf).
+
+    Channels per keypoint, of the target too: log spread (target: least spread), confidence, x, y,
+    scale; see :class:`~vitruvian.codecs.composite.Composite`. Kreiss et al. 2021, Sec. III, as
+    openpifpaf 0.13 computes it.
+
+    Args:
+        output: B 5K h w.
+        target: B 5K h w.
+        weight: B 5K h w; a scale without weight is unknown, and the predicted one measures places.
+        spread: Scales that differ by this share of the true one cost 1; the authors' command has
+            10, their default is 1.
+    """
+    return _composite(output, target, weight, 1, spread)
+
+
+def pifpaf_caf(output: Tensor, target: Tensor, weight: Tensor, *, spread: float = 10.0) -> Tensor:
+    """The same of limbs: log spread, confidence, x, y, x, y of both ends, their scales."""
+    return _composite(output, target, weight, 2, spread)
+
+
+def _composite(output: Tensor, target: Tensor, weight: Tensor, ends: int, spread: float) -> Tensor:
+    """Sum of the three terms of :func:`pifpaf_cif` for cells that point at one end or at two."""
+    channels = 2 + 3 * ends
+    output, target, weight = (
+        x.unflatten(1, (-1, channels)).transpose(1, 2) for x in (output, target, weight)
+    )
+    log_spread = 3 * (output[:, 0] / 3).tanh()
+    loss = (_confidence(output[:, 1], target[:, 1], log_spread) * weight[:, 1]).sum()
+    width = 0.5 * log_spread + 0.69314  # log 2
+    for end in range(ends):
+        place, size = slice(2 + 2 * end, 4 + 2 * end), 2 + 2 * ends + end
+        scale, known = F.softplus(output[:, size]), weight[:, size]
+        gap = (output[:, place] - target[:, place]).square().sum(dim=1) + target[:, 0].square()
+        there = weight[:, place].amin(dim=1) > 0
+        gap = torch.where(there, gap, torch.ones_like(gap)).sqrt()
+        unit = 0.5 * torch.where(known > 0, target[:, size], scale)
+        laplace = _soft_clamp(gap / unit) * (-width).exp() + width
+        loss = loss + (laplace * there).sum()
+        gap = (scale - target[:, size]).abs() / (spread * (0.1 + target[:, size]))
+        gap = _soft_clamp(gap)
+        loss = loss + (F.smooth_l1_loss(gap, torch.zeros_like(gap), reduction="none") * known).sum()
+    return loss / len(output)
+
+
+def _confidence(logit: Tensor, target: Tensor, log_spread: Tensor) -> Tensor:
+    """Focal cross-entropy (alpha 0.5, gamma 1) as a step towards a better logit.
+
+    Cells of people may state a spread, which makes them count less and costs as much.
+    """
+    sign = torch.where(target > 0, 1.0, -1.0)
+    right = F.logsigmoid(sign * logit).detach()
+    wrong = 1 - right.exp()
+    step = sign * wrong * 0.5 * (wrong - right.exp() * right)
+    loss = F.smooth_l1_loss(logit, (logit + step).detach(), reduction="none")
+    loss = loss.where((target > 0) | (logit >= -15), torch.zeros_like(loss))
+    loss = _soft_clamp(loss)
+    return torch.where(target > 0, 0.5 * loss * (-log_spread).exp() + 0.5 * log_spread, loss)
+
+
+def _soft_clamp(loss: Tensor, limit: float = 5.0) -> Tensor:
+    """Beyond the limit only the logarithm grows."""
+    return torch.where(loss > limit, limit + (loss - limit).clamp(min=0).log1p(), loss)
