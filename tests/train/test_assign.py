@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from vitruvian.train.assign import cheapest, pair_iou, soft_labels
+from vitruvian.nets.boxes import pair_iou
+from vitruvian.train.assign import cheapest, soft_labels
 
 
 def _authors(parity_data):

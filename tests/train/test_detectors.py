@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from vitruvian.datasets import open_dataset
 from vitruvian.image.augment import Augment
 from vitruvian.runtime.backends import open_network
 from vitruvian.runtime.detect import Detector
 from vitruvian.runtime.model import Model
+from vitruvian.systems.faster_rcnn import faster_rcnn_res50_fpn_800x1344
 from vitruvian.systems.metadata import Metadata
 from vitruvian.systems.rtmdet import rtmdet_nano_person_320
 from vitruvian.systems.spec import System
@@ -20,12 +20,20 @@ from vitruvian.train.export import export_onnx
 from vitruvian.train.feed import Feed
 from vitruvian.train.loop import Run, source_of, train
 
-CASES = {"rtmdet": (rtmdet_nano_person_320, "tests.nets.test_rtmdet:tiny")}
+CASES = {
+    "rtmdet": (rtmdet_nano_person_320, "tests.nets.test_rtmdet:tiny", {}),
+    "faster_rcnn": (
+        faster_rcnn_res50_fpn_800x1344,
+        "tests.nets.test_faster_rcnn:tiny",
+        {"rows": 24},
+    ),
+}
 
 
 def _small(case: str) -> System:
-    page, net = CASES[case]
+    page, net, settings = CASES[case]
     system = page()
+    codec = replace(system.codec, **settings)
     recipe = replace(
         system.recipe,
         epochs=1,
@@ -38,9 +46,10 @@ def _small(case: str) -> System:
         augment=Augment(scale=0.0, rotation=0.0, rotation_prob=0.0, colour=0.0),
     )
     size = replace(system.input, size=(64, 64))
-    return replace(system, net=net, net_args={}, input=size, recipe=recipe)
+    return replace(system, net=net, net_args={}, input=size, codec=codec, recipe=recipe)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_training_lowers_the_loss_and_the_exported_network_detects(
     case: str, dots: Path, tmp_path: Path
@@ -53,7 +62,6 @@ def test_training_lowers_the_loss_and_the_exported_network_detects(
 
     assert np.isfinite(losses).all()
     assert np.mean(losses[-3:]) < np.mean(losses[:3])
-    torch.manual_seed(0)
     path = tmp_path / "detector.onnx"
     export_onnx(net.eval(), system, path, metadata=Metadata.of(system))
     model = Model(metadata=Metadata.of(system), backend=open_network(path.read_bytes(), threads=1))

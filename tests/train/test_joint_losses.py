@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from vitruvian.codecs.points import Points
+from vitruvian.codecs.proposals import Proposals
 from vitruvian.core.errors import ConfigError
 from vitruvian.systems.rtmdet import rtmdet_nano_person_320
 from vitruvian.train.feed import Batch
-from vitruvian.train.joint_losses import giou, rtmdet
+from vitruvian.train.joint_losses import giou, rtmdet, two_stage
 from vitruvian.train.loop import total_loss
 
 SIZE = (64, 64)
@@ -70,6 +71,54 @@ def test_rtmdet_reaches_zero_for_the_right_answer():
     stage["box32"][0, :, 1, 1] = 28
     terms = rtmdet(stage, _tensors(values), _tensors(weights))
     assert {name: float(x) for name, x in terms.items()} == pytest.approx({"score": 0, "box": 0})
+
+
+def _two_stage(logits: float) -> dict[str, torch.Tensor]:
+    """An anchor and a proposal at each of two places, all taken for people."""
+    roi = torch.tensor([[0.0, 0, 32, 32], [32, 32, 64, 64], [0, 0, 0, 0]]).T[None, ..., None]
+    score = torch.zeros(1, 2, 3, 1)
+    score[:, 1] = logits
+    return {
+        "roi": roi,
+        "score": score.requires_grad_(),
+        "box": torch.zeros(1, 8, 3, 1).requires_grad_(),
+        "anchor": roi[:, :, :2],
+        "anchor_score": torch.full((1, 1, 2, 1), logits).requires_grad_(),
+        "anchor_box": torch.zeros(1, 4, 2, 1).requires_grad_(),
+    }
+
+
+def test_two_looks_that_are_right_cost_nothing():
+    values, weights = _batch(Proposals(), [[0, 0, 32, 32], [32, 32, 64, 64]])
+    terms = two_stage(_two_stage(50.0), _tensors(values), _tensors(weights))
+    assert {n: float(x.detach()) for n, x in terms.items()} == pytest.approx(
+        dict.fromkeys(terms, 0)
+    )
+
+
+def test_two_looks_cost_what_the_definition_says():
+    values, weights = _batch(Proposals(), [[0, 0, 32, 32]])
+    values["trust"][0, 0, 4:] = 0.5
+    stage = _two_stage(2.0)
+    terms = two_stage(stage, _tensors(values), _tensors(weights))
+    right, wrong = np.log1p(np.exp(-2)), np.log1p(np.exp(2))
+    assert float(terms["anchor_score"].detach()) == pytest.approx((right + 0.5 * wrong) / 2)
+    assert float(terms["score"].detach()) == pytest.approx((right + 0.5 * wrong) / 2)
+    moved, weights_ = _batch(Proposals(), [[0, 0, 32 * np.e**0.2, 32]])
+    terms = two_stage(stage, _tensors(moved), _tensors(weights_))
+    shift = (np.e**0.2 - 1) / 2
+    near = 0.5 * 9 * shift**2 if shift < 1 / 9 else shift - 1 / 18
+    assert float(terms["anchor_box"].detach()) == pytest.approx((near + 0.2 - 1 / 18) / 2, rel=1e-4)
+    assert float(terms["box"].detach()) == pytest.approx((10 * shift + 1 - 1 / 9) / 2, rel=1e-4)
+
+
+def test_two_looks_at_a_picture_without_people_teach_no_box():
+    values, weights = _batch(Proposals(), [])
+    stage = _two_stage(2.0)
+    sum(two_stage(stage, _tensors(values), _tensors(weights)).values()).backward()
+    assert (stage["score"].grad[0, 1, :2] > 0).all()
+    assert stage["score"].grad[0, :, 2].abs().max() == 0
+    assert stage["box"].grad.abs().max() == stage["anchor_box"].grad.abs().max() == 0
 
 
 def test_the_loop_takes_a_joint_loss_by_name():

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vitruvian.nets.boxes import pair_iou
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
@@ -18,19 +20,6 @@ class Assignment:
 
     person: Tensor
     iou: Tensor
-
-
-def pair_iou(a: Tensor, b: Tensor) -> Tensor:
-    """Intersection over union, ``... N M`` of boxes ``... N 4`` and ``... M 4``, xyxy."""
-    low = torch.maximum(a[..., :, None, :2], b[..., None, :, :2])
-    high = torch.minimum(a[..., :, None, 2:], b[..., None, :, 2:])
-    shared = (high - low).clamp(min=0).prod(dim=-1)
-    union = _area(a)[..., :, None] + _area(b)[..., None, :] - shared
-    return shared / union.clamp(min=1e-6)
-
-
-def _area(boxes: Tensor) -> Tensor:
-    return (boxes[..., 2:] - boxes[..., :2]).prod(dim=-1)
 
 
 def _inside(points: Tensor, boxes: Tensor) -> Tensor:

@@ -8,6 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vitruvian.codecs.proposals import STRIDE
+from vitruvian.nets.boxes import area, draw, encode, match
+from vitruvian.nets.faster_rcnn import WEIGHTS
 from vitruvian.train.assign import soft_labels
 
 Terms = dict[str, Tensor]
@@ -52,6 +55,60 @@ def rtmdet(stage: Terms, targets: Terms, weights: Terms) -> Terms:
     ours, theirs, overlap = (torch.cat(column) for column in zip(*pairs, strict=True))
     shape = ((1 - giou(ours, theirs)) * overlap).sum()
     return {"score": focal.sum() / amount, "box": 2 * shape / amount}
+
+
+def two_stage(stage: Terms, targets: Terms, weights: Terms) -> Terms:
+    """Of anchors and proposals alike: is somebody there, and where (Ren et al. 2015, Eq. 1).
+
+    Of the anchors 256 are drawn, at most half of them with people; of the proposals the network
+    itself has drawn some. Corrections of boxes are divided by the number drawn (torchvision,
+    detectron2).
+    """
+    anchors, rows = stage["anchor"][0, ..., 0].T, []
+    for row, boxes in enumerate(people_of(targets, weights)):
+        trust = targets["trust"][row, 0]
+        person, _ = match(boxes, anchors, low=0.3, high=0.7, everybody=True)
+        sure = torch.where(person >= 0, 1.0, _sure(trust, anchors))
+        drawn = torch.cat(draw(person, sure > 0, 256, 0.5))
+        logit = stage["anchor_score"][row, 0, drawn, 0]
+        there = (person[drawn] >= 0).float()
+        score = F.binary_cross_entropy_with_logits(logit, there, sure[drawn], reduction="sum")
+        deltas = stage["anchor_box"][row, :, drawn, 0].T
+        box = _correction(deltas, person[drawn], anchors[drawn], boxes, (1.0, 1.0, 1.0, 1.0))
+        count = max(len(drawn), 1)
+        rows.append(torch.stack([score / count, box / count, *_second(stage, row, boxes, trust)]))
+    names = ("anchor_score", "anchor_box", "score", "box")
+    return dict(zip(names, torch.stack(rows).mean(dim=0), strict=True))
+
+
+def _second(stage: Terms, row: int, boxes: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:
+    """Losses of the second look at the proposals of one view."""
+    rois = stage["roi"][row, ..., 0].T
+    real = area(rois) > 0
+    person, _ = match(boxes, rois, low=0.5, high=0.5, everybody=False)
+    person = person.where(real, -2)
+    sure = torch.where(person >= 0, 1.0, _sure(trust, rois)) * real
+    logits, label = stage["score"][row, ..., 0].T, (person >= 0).long()
+    score = (F.cross_entropy(logits, label, reduction="none") * sure).sum()
+    box = _correction(stage["box"][row, 4:8, :, 0].T, person, rois, boxes, WEIGHTS)
+    count = real.sum().clamp(min=1)
+    return score / count, box / count
+
+
+def _correction(
+    deltas: Tensor, person: Tensor, rois: Tensor, boxes: Tensor, weights: tuple[float, ...]
+) -> Tensor:
+    """Sum of the smooth L1 errors of those P answers that are for somebody."""
+    taken = (person >= 0).nonzero()[:, 0]
+    right = encode(boxes[person[taken]], rois[taken], weights)
+    return F.smooth_l1_loss(deltas[taken], right, beta=1 / 9, reduction="sum")
+
+
+def _sure(trust: Tensor, rois: Tensor) -> Tensor:
+    """Trust h w in the middle of each box P 4."""
+    h, w = trust.shape
+    x, y = ((rois[:, :2] + rois[:, 2:]) / (2 * STRIDE)).long().unbind(dim=1)
+    return trust[y.clamp(0, h - 1), x.clamp(0, w - 1)]
 
 
 def _points(maps: Tensor, stride: int) -> Tensor:

@@ -179,7 +179,8 @@ def _step(
 ) -> dict[str, float]:
     images = torch.from_numpy(batch.images).to(run.device.name, non_blocking=True)
     with run.device.autocast():
-        given = {k: torch.from_numpy(v).to(images.device) for k, v in batch.given.items()}
+        given = {name: batch.values[name] for name in getattr(model.net, "looks_at", ())}
+        given = {k: torch.from_numpy(v).to(images.device) for k, v in (batch.given | given).items()}
         stages = model.stages(images, **given)
     loss, parts = total_loss(stages, batch, system.recipe)
     if not torch.isfinite(loss):
