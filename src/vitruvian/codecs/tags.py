@@ -33,7 +33,8 @@ class Tags:
     """Heatmaps and tags of all people of a view.
 
     Fields are ``heatmap`` and ``tag`` with K channels each, and ``heatmap_fine`` where there is a
-    finer grid. The target of ``tag`` is no tag but says whom a cell belongs to: 0 nobody, 1 … N.
+    finer grid. The target of ``tag`` is no tag but says whose keypoint is in a cell: 0 nobody, 1 to
+    127 a person; where there are several, up to three, their numbers are digits to the base 128.
 
     Attributes:
         skeleton: Keypoints.
@@ -130,8 +131,7 @@ class Tags:
             cells = field.cells(size)
             cell, whose = self._inside(xy, visible, size, cells)
             if field.name == "tag":
-                value = np.zeros((field.channels, *cells), np.float32)
-                value[whose[:, 1], cell[:, 1], cell[:, 0]] = whose[:, 0] + 1
+                value = _owners(cell, whose, field.channels, cells)
                 targets["tag"] = Target(value=value, weight=np.ones((1, 1, 1), np.float32))
                 continue
             shrunk = cv2.resize(trust, (cells[1], cells[0]), interpolation=cv2.INTER_AREA)
@@ -284,6 +284,15 @@ class Tags:
         slope = _slopes(heat, factor, joint, grid)
         place[person, joint] = grid + 0.25 * slope
         scores[person, joint] = value if self.refined_score == "heat" else 1.0
+
+
+def _owners(cell: np.ndarray, whose: np.ndarray, count: int, cells: tuple[int, int]) -> np.ndarray:
+    """``count`` h w float32: the target of ``tag``."""
+    value = np.zeros((count, *cells), np.float32)
+    for (x, y), (person, k) in zip(cell, whose, strict=True):
+        if person < 127 and value[k, y, x] < 128**2:
+            value[k, y, x] = value[k, y, x] * 128 + person + 1
+    return value
 
 
 def _bumps(

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
 from vitruvian.core.types import Image
-from vitruvian.core.view import Align, View
+from vitruvian.core.view import Align, Fit, View, fit_scale
 from vitruvian.image.proposals import Proposals
 
 
@@ -21,6 +21,7 @@ class Augment:
         rotation: Degrees; clip(N(0, 1) rotation, -2 rotation, 2 rotation).
         rotation_prob: Probability that the view is rotated at all.
         shift: Standard deviation of the shift, as a fraction of the box's longer side.
+        zoom: Range of the extent that a view of a whole picture shows, 1 being what fits.
         proposals: Take a box that a detector might have drawn for the true one; None does not.
         half_body: Probability of cropping to the upper or lower body when enough is labelled.
         occlude: Probability of covering part of the view with a patch of itself or of noise.
@@ -33,6 +34,7 @@ class Augment:
     rotation: float = 45.0
     rotation_prob: float = 0.6
     shift: float = 0.0
+    zoom: tuple[float, float] = (0.75, 1.5)
     proposals: Proposals | None = None
     half_body: float = 0.0
     occlude: float = 0.0
@@ -81,6 +83,37 @@ def random_view(
         rotation=turn if rng.random() < augment.rotation_prob else 0.0,
         flip=bool(rng.random() < augment.flip),
         align=align,
+    )
+
+
+def random_scene(
+    image_size: tuple[int, int],
+    size: tuple[int, int],
+    augment: Augment,
+    rng: np.random.Generator,
+    *,
+    fit: Fit = "box",
+) -> View:
+    """A training view of a whole picture; every choice is even within its range.
+
+    Args:
+        image_size: (H, W) of the picture.
+        size: (H, W) of the view.
+        augment: Ranges: ``zoom``, ``flip``, ``rotation`` to either side, and ``shift`` as a
+            fraction of the shorter side of what is seen of the picture.
+        rng: Source of every choice.
+        fit: How the picture is scaled at a zoom of 1.
+    """
+    scale = fit_scale(image_size, size, fit)
+    zoom = float(rng.uniform(*augment.zoom))
+    shift = augment.shift * zoom * min(image_size) * rng.uniform(-1, 1, 2)
+    turn = augment.rotation * float(rng.uniform(-1, 1))
+    return View.around(
+        (np.array(image_size[::-1]) - 1) / 2 + shift,
+        (size[0] / scale * zoom, size[1] / scale * zoom),
+        size,
+        rotation=turn if rng.random() < augment.rotation_prob else 0.0,
+        flip=bool(rng.random() < augment.flip),
     )
 
 

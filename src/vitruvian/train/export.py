@@ -1,7 +1,8 @@
 """Export: one ONNX file with everything inference needs, compared with torch before it is kept.
 
 The graph takes RGB views, B H W 3 uint8 with any B, normalises them itself and gives one float32
-output per field of the last stage. Weights are stored in float16 unless asked otherwise; arithmetic
+output per field of the last stage. Where the page's rule makes views of many sizes (``fit``), it
+takes any H and W of that rule. Weights are stored in float16 unless asked otherwise; arithmetic
 stays in the runtime's precision.
 """
 
@@ -22,7 +23,7 @@ from torch import nn
 from vitruvian.core.errors import WeightsError
 from vitruvian.runtime.backends import open_network
 from vitruvian.systems.metadata import KEY, Metadata
-from vitruvian.systems.spec import System
+from vitruvian.systems.spec import Input, System
 from vitruvian.train.device import Normalised
 
 OPSET = 20
@@ -70,13 +71,16 @@ def export_onnx(
     """
     model = Normalised(net, system.input).eval()
     names = [field.name for field in system.codec.fields]
-    proto = _to_onnx(model, system.input.size, names, metadata.given)
+    proto = _to_onnx(model, system.input, names, metadata.given)
     if half:
         _store_half(proto)
     entry = proto.metadata_props.add()
     entry.key, entry.value = KEY, json.dumps(metadata.to_json())
     data = proto.SerializeToString()
     parity = compare(model, data, system.input.size, metadata.given)
+    if system.input.fit != "box":
+        other = (system.input.size[0], system.input.size[1] + 2 * system.input.divisor)
+        parity = max(parity, compare(model, data, other, metadata.given), key=lambda p: p.worst)
     if parity.worst > tolerance:
         raise WeightsError(
             f"the exported {system.name} differs from torch by {parity.worst:.2g} of its outputs' "
@@ -135,13 +139,14 @@ class _Listed(nn.Module):
 
 def _to_onnx(
     model: nn.Module,
-    size: tuple[int, int],
+    rule: Input,
     names: list[str],
     given: Mapping[str, tuple[int, ...]],
 ) -> onnx.ModelProto:
-    views = torch.zeros((2, *size, 3), dtype=torch.uint8)
+    views = torch.zeros((2, *rule.size, 3), dtype=torch.uint8)
     more = [torch.zeros(2, *shape) for shape in given.values()]
     batch = {0: torch.export.Dim("batch", min=1, max=1024)}
+    view = batch if rule.fit == "box" else batch | _sides(rule)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter's own internals
@@ -150,7 +155,7 @@ def _to_onnx(
             (views, *more),
             input_names=["image", *given],
             output_names=names,
-            dynamic_shapes=(batch, tuple(batch for _ in more)) if more else (batch,),
+            dynamic_shapes=(view, tuple(batch for _ in more)) if more else (view,),
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
@@ -158,6 +163,12 @@ def _to_onnx(
     proto: onnx.ModelProto = program.model_proto
     _forget_where(proto)
     return proto
+
+
+def _sides(rule: Input) -> dict[int, object]:
+    """Dimensions of a view whose sides are multiples of the rule's divisor, and its remainder."""
+    sides = (torch.export.Dim(name, min=1, max=256) for name in ("rows", "columns"))
+    return {i: rule.divisor * side + rule.remainder for i, side in enumerate(sides, start=1)}
 
 
 def _forget_where(proto: onnx.ModelProto) -> None:

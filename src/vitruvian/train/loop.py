@@ -24,6 +24,7 @@ from vitruvian.systems.spec import Recipe, System
 from vitruvian.train import joint_losses, losses
 from vitruvian.train.checkpoint import load_state, save_state, write_tensors
 from vitruvian.train.device import Device, Normalised
+from vitruvian.train.everybody import Everybody
 from vitruvian.train.feed import Batch, Feed, People, Source
 from vitruvian.train.optim import Average, clip_gradients, learning_rate, make_optimizer, set_rate
 from vitruvian.train.refinements import Refinements
@@ -296,9 +297,9 @@ def source_of(system: System, datasets: Sequence[Dataset]) -> Source:
         return People(datasets, system)
     if system.task == "refine":
         return Refinements(datasets, system)
-    if system.task == "detector":
-        return Scenes(datasets, system)
-    raise ConfigError(f"training {system.task} systems such as {system.name!r} is not there yet")
+    if system.task == "bottomup":
+        return Everybody(datasets, system)
+    return Scenes(datasets, system)
 
 
 def _averaged(net: nn.Module, average: Average | None) -> nn.Module:

@@ -5,13 +5,13 @@ from collections.abc import Callable
 import numpy as np
 from torch import nn
 
-from vitruvian.core.errors import ConfigError
 from vitruvian.datasets import Dataset
 from vitruvian.evaluate import evaluate
 from vitruvian.image.read import read
 from vitruvian.metrics.box_ap import box_ap, recalled
-from vitruvian.metrics.report import ALL
+from vitruvian.metrics.report import ALL, Report
 from vitruvian.runtime.backends import torch_network
+from vitruvian.runtime.bottomup import BottomUp
 from vitruvian.runtime.detect import Detector
 from vitruvian.runtime.model import Model
 from vitruvian.runtime.predictor import Predictor
@@ -28,16 +28,14 @@ def validator(system: System, data: Dataset, device: Device, *, limit: int = 0) 
     """Validation of a system on labelled pictures.
 
     A pose network is scored with the true boxes by the mean OKS fraction (PCK without sigmas), a
-    detector by box AP on the fully annotated pictures (recall at IoU .5 where there are none).
+    bottom-up one by AP on the fully annotated pictures (by the same fraction where there are none),
+    a detector by box AP there (by recall at IoU .5).
 
     Args:
         system: What is trained.
         data: Validation pictures.
         device: Where the network is.
         limit: Only the first so many pictures; 0 is all.
-
-    Raises:
-        ConfigError: The system is of a kind that has no predictor yet.
     """
     metadata = Metadata.of(system)
     precision = "bf16" if device.bf16 else "f32"
@@ -49,14 +47,17 @@ def validator(system: System, data: Dataset, device: Device, *, limit: int = 0) 
 
     def score_poses(net: nn.Module) -> dict[str, float]:
         predictor = Predictor(pose=TopDown(model=model(net)))
-        report = evaluate(predictor, data, boxes=("gt",), limit=limit)
-        scores = {}
-        for row in report.rows:
-            at = "" if row.source == ALL else f"_{row.source}"
-            scores[f"val_pck{at}"] = row.pck.value
-            if row.oks_fraction is not None:
-                scores[f"val_oks{at}"] = row.oks_fraction.value
+        scores = _scores(evaluate(predictor, data, boxes=("gt",), limit=limit))
         return {"score": scores.get("val_oks", scores["val_pck"]), **scores}
+
+    def score_scenes(net: nn.Module) -> dict[str, float]:
+        predictor = Predictor(pose=BottomUp(model=model(net)))
+        report = evaluate(predictor, data, boxes=("detector",), limit=limit)
+        scores = _scores(report)
+        if report.rows[0].coco:
+            scores |= {"val_ap": report.rows[0].coco.ap, "val_ap50": report.rows[0].coco.ap50}
+        best = scores.get("val_ap", scores.get("val_oks", scores["val_pck"]))
+        return {"score": best, **scores}
 
     def score_boxes(net: nn.Module) -> dict[str, float]:
         samples = [data[i] for i in range(min(len(data), limit or len(data)))]
@@ -70,6 +71,16 @@ def validator(system: System, data: Dataset, device: Device, *, limit: int = 0) 
             scores |= {"val_ap": ap.ap, "val_ap50": ap.ap50}
         return {"score": scores.get("val_ap", scores["val_recall"]), **scores}
 
-    if system.task == "bottomup":
-        raise ConfigError(f"{system.name} is a bottom-up system; those have no validation yet")
-    return score_poses if system.task == "topdown" else score_boxes
+    kinds = {"bottomup": score_scenes, "detector": score_boxes}
+    return kinds.get(system.task, score_poses)
+
+
+def _scores(report: Report) -> dict[str, float]:
+    """PCK and, where there are sigmas, the OKS fraction, of all pictures and of each source."""
+    scores = {}
+    for row in report.rows:
+        at = "" if row.source == ALL else f"_{row.source}"
+        scores[f"val_pck{at}"] = row.pck.value
+        if row.oks_fraction is not None:
+            scores[f"val_oks{at}"] = row.oks_fraction.value
+    return scores
