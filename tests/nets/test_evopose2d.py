@@ -1,3 +1,4 @@
+import h5py
 import pytest
 import torch
 
@@ -76,12 +77,17 @@ def _like_keras(net: EvoPose2D) -> dict[str, torch.Tensor]:
     return found
 
 
-def test_a_checkpoint_of_the_authors_fills_the_network():
+def test_a_checkpoint_of_the_authors_fills_the_network(tmp_path):
     torch.manual_seed(0)
     theirs, ours = tiny().eval(), tiny().eval()
     x = torch.randn(1, 3, 64, 48)
+    with h5py.File(tmp_path / "evopose2d.h5", "w") as file:
+        for place, tensor in _like_keras(theirs).items():
+            file[place] = tensor.numpy()
+        file["optimizer_weights/Adam/iterations:0"] = 7
 
-    assert convert.load(ours, _like_keras(theirs), LAYOUTS) == "keras"
+    state = convert.read(tmp_path / "evopose2d.h5")
+    assert convert.load(ours, state, LAYOUTS) == "keras"
 
     with torch.inference_mode():
         expected, found = (net(x)[0]["heatmap"] for net in (theirs, ours))

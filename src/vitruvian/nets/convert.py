@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from vitruvian.core.errors import WeightsError
+from vitruvian.core.errors import MissingExtra, WeightsError
 
 Rules = tuple[tuple[str, str | None], ...]
 Layout = Rules | Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
@@ -56,7 +56,7 @@ class Match:
 
 
 def read(path: str | Path) -> dict[str, Tensor]:
-    """Tensors of a ``.safetensors`` file or of a PyTorch checkpoint, by the file's own keys.
+    """Tensors of a ``.safetensors``, PyTorch or Keras ``.h5`` file, by the file's own keys.
 
     Wrappers (``{"state_dict": …}``) and :data:`PREFIXES` are taken off. Pickled code is never run.
 
@@ -64,10 +64,14 @@ def read(path: str | Path) -> dict[str, Tensor]:
         WeightsError: The file is missing, corrupt, holds code, or holds no tensors.
     """
     try:
+        if str(path).endswith(".h5"):
+            return _read_keras(path)
         if str(path).endswith(".safetensors"):
             return unwrap(load_file(path))
         with torch.serialization.safe_globals(_numpy_scalars()):
             return unwrap(torch.load(path, map_location="cpu", weights_only=True))
+    except MissingExtra:
+        raise
     except WeightsError as error:
         raise WeightsError(f"{str(path)!r}: {error}") from error
     except pickle.UnpicklingError as error:
@@ -79,8 +83,25 @@ def read(path: str | Path) -> dict[str, Tensor]:
     except Exception as error:  # a damaged pickle raises anything
         raise WeightsError(
             f"cannot read weights {str(path)!r}: {error}; "
-            "accepted are PyTorch checkpoints and .safetensors"
+            "accepted are PyTorch checkpoints, .safetensors and Keras' .h5"
         ) from error
+
+
+def _read_keras(path: str | Path) -> dict[str, Tensor]:
+    """Arrays of an HDF5 file by their place in it, ``layer/layer/kernel:0``; no optimiser's."""
+    try:
+        import h5py
+    except ImportError as error:
+        raise MissingExtra("h5py", "mat", "reading .h5 weights") from error
+    found = {}
+
+    def keep(place: str, node: object) -> None:
+        if isinstance(node, h5py.Dataset) and not place.startswith("optimizer_weights/"):
+            found[place] = torch.from_numpy(np.asarray(node[()]))
+
+    with h5py.File(path) as file:
+        file.visititems(keep)
+    return found
 
 
 def _numpy_scalars() -> list[object]:
