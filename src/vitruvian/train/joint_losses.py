@@ -11,6 +11,7 @@ from torch import Tensor
 from vitruvian.codecs.proposals import STRIDE
 from vitruvian.nets.boxes import area, draw, encode, match
 from vitruvian.nets.faster_rcnn import WEIGHTS
+from vitruvian.nets.mask_rcnn import keypoint_cells
 from vitruvian.train.assign import soft_labels
 
 Terms = dict[str, Tensor]
@@ -79,6 +80,29 @@ def two_stage(stage: Terms, targets: Terms, weights: Terms) -> Terms:
         rows.append(torch.stack([score / count, box / count, *_second(stage, row, boxes, trust)]))
     names = ("anchor_score", "anchor_box", "score", "box")
     return dict(zip(names, torch.stack(rows).mean(dim=0), strict=True))
+
+
+def mask_rcnn(stage: Terms, targets: Terms, weights: Terms) -> Terms:
+    """Both looks, and the cross-entropy of each labelled keypoint's cell (He et al. 2017).
+
+    Boxes that overlap a person by half teach its keypoints that are inside; the sum is divided by
+    their number (detectron2).
+    """
+    views = len(stage["roi"])
+    channels = targets["xy"].shape[2]
+    maps = stage["keypoint"][..., 0].unflatten(1, (-1, channels))
+    side = round(maps.shape[-1] ** 0.5)
+    total, count = maps.new_zeros(()), maps.new_zeros(())
+    for row, boxes in zip(range(views), people_of(targets, weights), strict=True):
+        rois = stage["roi"][row, :, : maps.shape[1], 0].T
+        person, _ = match(boxes, rois, low=0.5, high=0.5, everybody=False)
+        taken = ((person >= 0) & (area(rois) > 0)).nonzero()[:, 0]
+        xy, known = targets["xy"][row][person[taken]], weights["xy"][row, ..., 0][person[taken]]
+        cell, inside = keypoint_cells(xy, rois[taken], side)
+        asked = inside & (known > 0)
+        total = total + F.cross_entropy(maps[row, taken][asked], cell[asked], reduction="sum")
+        count = count + asked.sum()
+    return two_stage(stage, targets, weights) | {"keypoint": total / count.clamp(min=1)}
 
 
 def _second(stage: Terms, row: int, boxes: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:

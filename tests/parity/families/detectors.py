@@ -1,5 +1,6 @@
 """Detectors, and one-stage systems built like them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,9 @@ from torch import nn
 
 from tests.parity.kinds import Check, Family, Row
 from vitruvian.codecs.points import boxes_around, grid_points
+from vitruvian.codecs.roi_keypoints import roi_peaks
 from vitruvian.kernels.nms import nms
-from vitruvian.nets import rtmdet
+from vitruvian.nets import mask_rcnn, rtmdet
 from vitruvian.nets.cspnext import CSPNeXt
 from vitruvian.train.assign import soft_labels
 
@@ -28,12 +30,35 @@ def _rtmdet(config: dict) -> nn.Module:
     )
 
 
+class _Stage(nn.Module):
+    """A module that is not a whole network, with its output as a stage."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: torch.Tensor) -> list[dict[str, torch.Tensor]]:
+        return [{"keypoint": self.module(x)}]
+
+
+def _keypoint_head(config: dict) -> nn.Module:
+    layers = config["layers"]
+    return _Stage(mask_rcnn.KeypointHead(256, 17, layers[0], len(layers)))
+
+
+_KEYPOINT_HEAD = {
+    name: tuple((pattern, f"module.{ours}") for pattern, ours in rules)
+    for name, rules in mask_rcnn.HEAD.items()
+}
+
+
 def _values(stages: list[dict[str, np.ndarray]]) -> list[np.ndarray]:
     return list(stages[-1].values())
 
 
 NETS: dict[str, Family] = {
     "rtmdet": Family(build=_rtmdet, layouts=rtmdet.LAYOUTS),
+    "keypoint-rcnn-head": Family(build=_keypoint_head, layouts=_KEYPOINT_HEAD),
 }
 
 
@@ -76,4 +101,39 @@ def compared(path: Path, pairs: list[tuple[np.ndarray, np.ndarray]]) -> Row:
     )
 
 
-CHECKS: dict[str, Check] = {"fn-rtmdet": _check_rtmdet}
+def _check_keypoint_rcnn(path: Path) -> Row:
+    """Peaks under both conventions of score, and the cells that training asks for."""
+    data = torch.load(path, weights_only=True)
+    rows = zip(data["maps"].numpy(), data["rois"].numpy(), strict=True)
+    xy, logit, share = map(np.stack, zip(*(roi_peaks(*row) for row in rows), strict=True))
+    theirs = data["detectron2_xy_logit_score"].numpy()
+    keypoints = data["keypoints"]
+    index, inside = mask_rcnn.keypoint_cells(keypoints[..., :2], data["rois"], maps_side(data))
+    asked = inside & (keypoints[..., 2] > 0)
+    row = compared(
+        path,
+        [
+            (logit, theirs[..., 2]),
+            (share, theirs[..., 3]),
+            (logit, data["torchvision_scores"].numpy()),
+            (asked.numpy().astype(int), data["d2_target_valid"].numpy()),
+            ((index * asked).numpy(), (data["d2_target_index"] * data["d2_target_valid"]).numpy()),
+        ],
+    )
+    pixels = [np.abs(xy - other).max() / 100 for other in (theirs[..., :2], _torchvision(data))]
+    return replace(row, differences=(*map(float, pixels), *row.differences))
+
+
+def _torchvision(data: dict[str, torch.Tensor]) -> np.ndarray:
+    return data["torchvision_xy"][..., :2].numpy()
+
+
+def maps_side(data: dict[str, torch.Tensor]) -> int:
+    """Cells along a side of the fixture's maps."""
+    return data["maps"].shape[-1]
+
+
+CHECKS: dict[str, Check] = {
+    "fn-rtmdet": _check_rtmdet,
+    "fn-keypoint-rcnn-decode": _check_keypoint_rcnn,
+}
