@@ -13,7 +13,7 @@ from vitruvian.core.errors import InputError, UnknownName
 from vitruvian.core.skeleton import Skeleton, skeleton
 from vitruvian.datasets import open_dataset, save_dataset
 from vitruvian.datasets.kept import lost
-from vitruvian.datasets.table import Table, offsets, without_crowds
+from vitruvian.datasets.table import Table, offsets
 
 HAND = Skeleton(
     name="hand5",
@@ -91,7 +91,7 @@ def test_no_format_loses_a_flag_a_place_or_a_box(
     assert missing.get("crowd regions", 0) == (0 if reader == "coco" else int(table.crowd.sum()))
     assert again.skeleton.keypoints == bones.keypoints
     assert reader != "coco" or missing == {}
-    kept = table if reader == "coco" else without_crowds(table)
+    kept = table if reader == "coco" else table.only(~table.crowd)
     np.testing.assert_array_equal(again.visible, kept.visible)
     np.testing.assert_allclose(again.xy, kept.xy, rtol=1e-6)
     np.testing.assert_allclose(again.boxes, kept.boxes, rtol=1e-5, atol=1e-4)

@@ -1,11 +1,13 @@
 """How the verbs open labelled data: what is bad is an error, or left out and counted."""
 
 import argparse
+import os
 import sys
+from dataclasses import replace
 
-from vitruvian.datasets import Dataset, open_dataset
+from vitruvian.datasets import Dataset, open_dataset, save_dataset, split_spec
 from vitruvian.datasets.bad import Bad
-from vitruvian.datasets.table import Table, present
+from vitruvian.datasets.table import Table, parse_where, present
 
 _SHOWN = 5
 
@@ -34,6 +36,25 @@ def opened(spec: str, *, skip_bad: bool, pictures: bool = True) -> Dataset:
     if bad.left_out:
         tell_left_out(spec, bad)
     return data
+
+
+def written(table: Table, target: str) -> str:
+    """Write labels at ``READER:WHERE``; the name by which the result is opened with its pictures.
+
+    File names start from the folder that WHERE names (``FILE@IMAGES``), else from the table's own.
+    YOLO-pose wants pictures in a folder of its own, and they are linked there.
+    """
+    reader, where = split_spec(target)
+    place = parse_where(where, splits=("train", "val", "test") if "#" in where else ())
+    place.path.parent.mkdir(parents=True, exist_ok=True)
+    if reader == "yolo_pose":
+        save_dataset(table, target)
+        return target
+    if place.images:
+        names = [os.path.relpath(table.folder / name, place.images) for name in table.names]
+        table = replace(table, folder=place.images, names=names)
+    save_dataset(table, target)
+    return target if place.images else f"{target}@{table.folder}"
 
 
 def tell_left_out(spec: str, bad: Bad) -> None:

@@ -1,4 +1,10 @@
-"""Check this installation: versions, processor, devices, bundled models, and a prediction."""
+"""Check this installation, or labelled data: what is wrong, and how to repair it.
+
+Without DATA: versions, processor, devices, bundled models, and a prediction. With DATA: records
+that cannot be read, identifiers, areas, boxes, flags, keypoints outside picture or box, left and
+right exchanged, pairs that fail when mirrored, pictures that are corrupt or in two splits. The exit
+code is 1 if anything is wrong.
+"""
 
 import argparse
 import os
@@ -7,7 +13,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from vitruvian.core.errors import VitruvianError
+from vitruvian.core.errors import ConfigError, VitruvianError
 
 _PACKAGES = {
     "numpy": "",
@@ -25,11 +31,42 @@ _FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The verb's arguments: none."""
+    """The verb's arguments."""
+    parser.add_argument(
+        "data",
+        nargs="*",
+        metavar="DATA",
+        help="labels, e.g. coco:train.json@images; several: splits that must share no picture",
+    )
+    parser.add_argument(
+        "--fix",
+        metavar="OUT",
+        help="write a repaired copy of the first DATA: FILE.json, or READER:WHERE",
+    )
+    parser.add_argument("--no-pictures", action="store_true", help="look at the labels alone")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write what was found as JSON")
+    parser.add_argument(
+        "--sigmas",
+        nargs=2,
+        metavar=("A", "B"),
+        help="OKS sigmas from the same people, labelled by two annotators",
+    )
 
 
-def run(_args: argparse.Namespace) -> int:
-    """Print one finding per line; returns 1 if something is broken."""
+def run(args: argparse.Namespace) -> int:
+    """Print what was found; returns 1 if something is broken."""
+    from vitruvian.cli import _checkup
+
+    if args.sigmas:
+        return _checkup.sigmas(*args.sigmas, out=args.json)
+    if args.data:
+        return _checkup.data(args.data, fix=args.fix, out=args.json, pictures=not args.no_pictures)
+    if args.fix or args.json:
+        raise ConfigError("nothing to look at; give DATA: vitruvian doctor coco:labels.json@images")
+    return _installation()
+
+
+def _installation() -> int:
     healthy = True
     for check in (_versions, _processor, _devices, _models, _prediction):
         try:

@@ -27,10 +27,12 @@ class Bad:
     Attributes:
         skip: Leave the record out and go on, instead of raising the error about it.
         left_out: What was wrong with each record that was left out.
+        notes: What was odd and could be used all the same.
     """
 
     skip: bool = False
     left_out: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def __call__(self, error: InputError) -> None:
         """Raise the error, or take note that what it is about is left out."""

@@ -109,8 +109,8 @@ def coco_table(
     wanted = _category_ids(Columns(file, "categories", categories), bones)
 
     def build(lists: dict[str, Records]) -> Table:
-        pictures = Columns(file, "images", lists["images"])
-        everybody = Columns(file, "annotations", lists["annotations"])
+        pictures = Columns(file, "images", lists["images"], data["images"])
+        everybody = Columns(file, "annotations", lists["annotations"], annotations)
         people = everybody.records
         if categories:
             of = everybody.values("category_id")
@@ -118,11 +118,17 @@ def coco_table(
             good = np.fromiter((type(k) in _ID and k in listed for k in of), bool, len(of))
             everybody.check(good, "category_id", f"categories are {sorted(map(str, listed))}")
             people = [a for a, kind in zip(people, of, strict=True) if kind in wanted]
-        return _table(pictures, Columns(file, "annotations", people), bones, images, source, known)
+        found = everybody.some(people)
+        table = _table(pictures, found, bones, images, source, known)
+        notes[:] = _notes(found, len(bones))
+        return table
 
-    return usable(
-        build, {"images": data["images"], "annotations": data.get("annotations", [])}, bad
-    )
+    notes: list[str] = []
+    annotations = data.get("annotations", [])
+    lists = {"images": data["images"], "annotations": annotations}
+    table = usable(build, lists, bad)
+    bad.notes += notes
+    return table
 
 
 def _table(
@@ -139,7 +145,7 @@ def _table(
     pictures.check(once, "id", "another image has the same")
     names = pictures.texts("file_name")
     picture_of, rows = _group(people, ids)
-    ordered = Columns(people.file, people.kind, [people.records[i] for i in rows])
+    ordered = people.some([people.records[i] for i in rows])
     marks = [(p.get("fully_annotated", True), p.get("source", source)) for p in pictures.records]
     return Table(
         folder=images or _find_images(pictures.file, names),
@@ -203,6 +209,17 @@ def _people_columns(column: Columns, count: int) -> dict[str, Any]:
     }
 
 
+def _notes(column: Columns, count: int) -> list[str]:
+    """A keypoint that is not labelled lies at (0, 0); elsewhere it may be a flag that is wrong."""
+    points = column.numbers("keypoints", np.float32, width=3 * count).reshape(-1, count, 3)
+    odd = ((points[:, :, 2] == 0) & (points[:, :, :2] != 0).any(2)).any(1)
+    if not odd.any():
+        return []
+    first = column.records[int(np.argmax(odd))].get("id")
+    text = f"{odd.sum()} records have keypoints of flag 0 at a location; first is id {first}"
+    return [f"{column.file}: {column.kind}: {text}"]
+
+
 def _xyxy(column: Columns) -> np.ndarray:
     box = column.numbers("bbox", np.float32, width=4)
     column.check(
@@ -220,7 +237,7 @@ def _areas(column: Columns, boxes: np.ndarray) -> np.ndarray:
     if not given.all():
         lacking = f"{(~given).sum()} of {len(people)} annotations have no area"
         _log.warning("%s: %s; taking %g of the box", column.file, lacking, BOX_TO_AREA)
-    known = Columns(column.file, column.kind, [people[i] for i in np.flatnonzero(given).tolist()])
+    known = column.some([people[i] for i in np.flatnonzero(given).tolist()])
     area[given] = known.numbers("area", np.float32)
     known.check(np.isfinite(area[given]), "area", "must be finite")
     return area

@@ -20,7 +20,7 @@ from vitruvian.core.errors import InputError
 from vitruvian.core.skeleton import Skeleton
 from vitruvian.datasets.bad import Bad
 from vitruvian.datasets.named import NamedPerson, NamedPicture, named_table, skeleton_named
-from vitruvian.datasets.table import Table, parse_where, require, without_crowds
+from vitruvian.datasets.table import Table, parse_where, require
 
 _FRAME_ENDINGS = (".PNG", ".png", ".jpg", ".jpeg")
 
@@ -210,7 +210,7 @@ def write_cvat(table: Table, argument: str) -> None:
 
     A person is a skeleton and a box of one group. File names stay relative to the table's folder.
     """
-    table = without_crowds(table)
+    table = table.only(~table.crowd)
     root = ET.Element("annotations")
     ET.SubElement(root, "version").text = "1.1"
     _write_labels(ET.SubElement(ET.SubElement(root, "meta"), "task"), table.skeleton)
@@ -222,7 +222,9 @@ def write_cvat(table: Table, argument: str) -> None:
         for n in range(len(sample)):
             group += 1
             _write_person(image, sample.skeleton, sample.xy[n], sample.visible[n], str(group))
-            sides = zip(("xtl", "ytl", "xbr", "ybr"), map(_text, sample.boxes[n].tolist()), strict=True)
+            sides = zip(
+                ("xtl", "ytl", "xbr", "ybr"), map(_text, sample.boxes[n].tolist()), strict=True
+            )
             ET.SubElement(
                 image, "box", dict(sides), label="person", occluded="0", group_id=str(group)
             )

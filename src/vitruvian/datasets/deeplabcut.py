@@ -19,7 +19,7 @@ import numpy as np
 from vitruvian.core.errors import InputError
 from vitruvian.datasets.bad import Bad
 from vitruvian.datasets.named import NamedPerson, NamedPicture, named_table, skeleton_named
-from vitruvian.datasets.table import Table, parse_where, read_lines, without_crowds
+from vitruvian.datasets.table import Table, parse_where, read_lines
 
 _LEVELS = ("scorer", "individuals", "bodyparts", "coords")
 
@@ -135,7 +135,7 @@ def _limbs(config: Path) -> list[tuple[str, str]]:
 
 def write_deeplabcut(table: Table, argument: str) -> None:
     """The labels as ``CollectedData_SCORER.csv`` at the path given; several people: individuals."""
-    table = without_crowds(table)
+    table = table.only(~table.crowd)
     file = parse_where(argument).path
     scorer = file.stem.removeprefix("CollectedData_")
     most = int(np.diff(table.first).max(initial=1))

@@ -22,7 +22,7 @@ from vitruvian.core.errors import InputError
 from vitruvian.core.sample import Sample
 from vitruvian.datasets.bad import Bad
 from vitruvian.datasets.named import NamedPerson, NamedPicture, named_table, skeleton_named
-from vitruvian.datasets.table import Table, parse_where, read_json, without_crowds
+from vitruvian.datasets.table import Table, parse_where, read_json
 
 _Item = dict[str, Any]
 
@@ -176,7 +176,7 @@ def write_label_studio(table: Table, argument: str) -> None:
     Links are ``/data/local-files/?d=NAME``, which Label Studio serves from its document root. File
     names stay relative to the table's folder.
     """
-    table = without_crowds(table)
+    table = table.only(~table.crowd)
     where = parse_where(argument)
     numbers = count(1)
     tasks = []

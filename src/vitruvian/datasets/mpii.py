@@ -130,7 +130,7 @@ def _from_json(where: Where, bad: Bad) -> Table:
     untold = {"joints": [[-1, -1]] * JOINTS, "joints_vis": [0] * JOINTS}
 
     def build(lists: dict[str, Records]) -> Table:
-        column = Columns(where.path, "people", lists["people"])
+        column = Columns(where.path, "people", lists["people"], people)
         joints = column.numbers("joints", np.float64, width=2 * JOINTS)
         visible = column.numbers("joints_vis", np.int64, width=JOINTS)
         return _by_picture(

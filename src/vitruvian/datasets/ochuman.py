@@ -36,11 +36,11 @@ def ochuman(argument: str, bad: Bad | None = None) -> Table:
     order, flags = _columns(where.path, data, bones), _flags(where.path, data)
 
     def build(lists: dict[str, Records]) -> Table:
-        pictures = Columns(where.path, "images", _chosen(lists["images"], where))
+        pictures = Columns(where.path, "images", _chosen(lists["images"], where), data["images"])
         return _table(where, pictures, bones, order, flags, len(data["keypoint_names"]), bad)
 
     def good(lists: dict[str, Records]) -> list[dict[str, Any]]:
-        pictures = Columns(where.path, "images", lists["images"])
+        pictures = Columns(where.path, "images", lists["images"], data["images"])
         given = pictures.values("annotations")
         fits = [isinstance(a, list) and all(isinstance(p, dict) for p in a) for a in given]
         pictures.check(np.array(fits, bool), "annotations", "expected a list of objects")

@@ -112,21 +112,20 @@ class Table:
             picture_fields={name: value[at] for name, value in self.picture_fields.items()},
         )
 
-
-def without_crowds(table: Table) -> Table:
-    """The table without regions of unseparated people, for formats that have no word for them."""
-    kept = ~table.crowd
-    picture_of = np.repeat(np.arange(len(table)), np.diff(table.first))[kept]
-    columns: dict[str, Any] = {
-        name: getattr(table, name)[kept]
-        for name in ("xy", "visible", "boxes", "area", "crowd", "ids")
-    }
-    return replace(
-        table,
-        first=offsets(np.bincount(picture_of, minlength=len(table))),
-        person_fields={name: value[kept] for name, value in table.person_fields.items()},
-        **columns,
-    )
+    def only(self, people: Bool[np.ndarray, " P"]) -> "Table":
+        """Every picture, with the chosen people alone."""
+        picture_of = np.repeat(np.arange(len(self)), np.diff(self.first))[people]
+        return replace(
+            self,
+            first=offsets(np.bincount(picture_of, minlength=len(self))),
+            xy=self.xy[people],
+            visible=self.visible[people],
+            boxes=self.boxes[people],
+            area=self.area[people],
+            crowd=self.crowd[people],
+            ids=self.ids[people],
+            person_fields={name: value[people] for name, value in self.person_fields.items()},
+        )
 
 
 def offsets(counts: Int64[np.ndarray, " M"]) -> Int64[np.ndarray, " M+1"]:
@@ -203,9 +202,10 @@ def boxes_of(xy: Float32[np.ndarray, "P K 2"], margin: float) -> Float32[np.ndar
     absent = np.isnan(xy)
     low = np.where(absent, np.inf, xy).min(1)
     high = np.where(absent, -np.inf, xy).max(1)
+    nobody = absent.any(2).all(1)
+    low[nobody], high[nobody] = 0, 0
     grow = margin * (high - low).max(1, keepdims=True)
-    boxes = np.concatenate([low - grow, high + grow], 1)
-    return np.where(np.isfinite(boxes), boxes, 0).astype(np.float32)
+    return np.concatenate([low - grow, high + grow], 1).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -358,10 +358,24 @@ def _no_collector() -> Iterator[None]:
 
 
 class Columns:
-    """Fields of many JSON records as arrays, with errors that name file, record and field."""
+    """Fields of many JSON records as arrays, with errors that name file, record and field.
 
-    def __init__(self, file: Path, kind: str, records: Sequence[dict[str, Any]]) -> None:
+    ``whole`` is the list that the records were chosen from: errors name positions in it.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        kind: str,
+        records: Sequence[dict[str, Any]],
+        whole: Sequence[dict[str, Any]] | None = None,
+    ) -> None:
         self.file, self.kind, self.records = file, kind, records
+        self._whole = records if whole is None else whole
+
+    def some(self, records: Sequence[dict[str, Any]]) -> "Columns":
+        """Fields of some of the records, in any order."""
+        return Columns(self.file, self.kind, records, self._whole)
 
     def numbers(self, field: str, dtype: type[np.generic], width: int = 0) -> np.ndarray:
         """The field of every record: a number, or ``width`` of them.
@@ -410,9 +424,13 @@ class Columns:
 
     def bad(self, good: np.ndarray, message: Callable[[int], str]) -> BadRecords:
         """The error about records that are not good; ``message`` of the position of each."""
-        return BadRecords(
-            [(self.records[at], self._at(at, message(at))) for at in np.flatnonzero(~good).tolist()]
-        )
+        place = {id(record): at for at, record in enumerate(self._whole)}
+        found = []
+        for at in np.flatnonzero(~good).tolist():
+            record = self.records[at]
+            where = f"{self.kind}[{place.get(id(record), at)}] (id {record.get('id', '?')})"
+            found.append((record, f"{self.file}: {where} {message(at)}"))
+        return BadRecords(found)
 
     def _not_numbers(
         self, field: str, shape: tuple[int, ...], dtype: type[np.generic]
@@ -429,10 +447,6 @@ class Columns:
 
     def _short(self, at: int, field: str) -> str:
         return _short(self.records[at].get(field))
-
-    def _at(self, at: int, message: str) -> str:
-        name = self.records[at].get("id", "?")
-        return f"{self.file}: {self.kind}[{at}] (id {name}) {message}"
 
 
 def _fits(value: object, shape: tuple[int, ...], dtype: type[np.generic]) -> bool:

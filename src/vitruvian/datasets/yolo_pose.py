@@ -27,7 +27,6 @@ from vitruvian.datasets.table import (
     picture_size,
     read_lines,
     require,
-    without_crowds,
 )
 
 _PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
@@ -221,7 +220,7 @@ def write_yolo_pose(table: Table, argument: str) -> None:
     Raises:
         InputError: A picture is missing, or the file is there and of other keypoints.
     """
-    where, table = parse_where(argument, splits=("train", "val", "test")), without_crowds(table)
+    where, table = parse_where(argument, splits=("train", "val", "test")), table.only(~table.crowd)
     split, root = where.split or "val", where.images or where.path.parent
     about = _about(table.skeleton)
     splits = {split: f"{split}.txt"}
