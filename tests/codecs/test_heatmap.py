@@ -163,3 +163,24 @@ def test_shifted_flip_repeats_the_first_column():
 def test_impossible_settings_are_refused(settings):
     with pytest.raises(ConfigError, match="give a stride"):
         Heatmap(skeleton=ONE, **settings)
+
+
+def test_a_second_target_can_show_the_person_in_the_middle():
+    many = Skeleton(name="many", keypoints=tuple(map(str, range(17))))
+    codec = Heatmap(skeleton=many, centred=1.3, align="legacy")
+    xy = np.random.default_rng(0).uniform([10, 20], [70, 140], (17, 2)).astype(np.float32)
+    visible = np.full(17, 2, np.uint8)
+    visible[4], xy[4] = 0, np.nan
+    before = xy.copy()
+
+    targets = codec.encode(xy, visible, (256, 192))
+
+    np.testing.assert_array_equal(xy, before)
+    assert list(targets) == ["heatmap", "centred"]
+    cell = np.argwhere(targets["centred"].value.max(axis=0) > 0.8)[:, ::-1]
+    middle = (cell.min(axis=0) + cell.max(axis=0)) / 2
+    np.testing.assert_allclose(middle, [24, 32], atol=1.5)
+    assert np.ptp(cell[:, 1]) * 4 == pytest.approx(256 / 1.3, abs=16)
+    assert targets["centred"].weight[4] == 0
+    nobody = codec.encode(np.full_like(xy, np.nan), visible * 0, (256, 192))
+    assert not nobody["centred"].value.any()

@@ -22,7 +22,7 @@ from vitruvian.core.errors import ConfigError
 from vitruvian.core.fields import Field
 from vitruvian.core.skeleton import Skeleton
 from vitruvian.core.types import Fields, Keypoints, Target
-from vitruvian.core.view import Align, cell_to_view, view_to_cell
+from vitruvian.core.view import Align, View, cell_to_view, view_to_cell
 from vitruvian.kernels.peaks import dark_step, highest, quarter_step, smoothed, udp_step
 
 
@@ -41,6 +41,8 @@ class Heatmap:
         blur_kernel: Odd width in cells of the Gaussian blur that comes before ``dark`` and ``udp``.
         smooth: Sigma in cells of a blur before the search for the highest cell; 0 for none.
         background: Has one more map, the last: 1 - the highest of the others (CPM).
+        centred: Also ask, under the name ``centred``, for the person in the middle of a view that
+            is so many times the pose's extent (RMPE's parallel network); 0 does not.
         name: Name of the field.
     """
 
@@ -54,6 +56,7 @@ class Heatmap:
     blur_kernel: int = 11
     smooth: float = 0.0
     background: bool = False
+    centred: float = 0.0
     name: str = "heatmap"
 
     def __post_init__(self) -> None:
@@ -87,6 +90,13 @@ class Heatmap:
             visible: K; 0 is not labelled.
             size: (H, W) of the view in pixels.
         """
+        targets = {self.name: self._target(xy, visible, size)}
+        if self.centred:
+            middle = self._in_the_middle(xy, visible, size)
+            targets["centred"] = self._target(middle, visible, size)
+        return targets
+
+    def _target(self, xy: np.ndarray, visible: np.ndarray, size: tuple[int, int]) -> Target:
         h, w = self.fields[0].cells(size)
         cell = view_to_cell(xy.astype(np.float64), size, (h, w), self.align)
         labelled = (visible > 0) & np.isfinite(cell).all(axis=1)
@@ -100,7 +110,18 @@ class Heatmap:
         if self.background:
             value = np.concatenate([value, 1 - value.max(axis=0, keepdims=True)])
             weight = np.append(weight, weight.max())
-        return {self.name: Target(value=value, weight=weight[:, None, None])}
+        return Target(value=value, weight=weight[:, None, None])
+
+    def _in_the_middle(
+        self, xy: np.ndarray, visible: np.ndarray, size: tuple[int, int]
+    ) -> np.ndarray:
+        """K 2: the keypoints in a view of their own."""
+        seen = xy[(visible > 0) & np.isfinite(xy).all(axis=1)]
+        if not len(seen):
+            return xy
+        box = np.concatenate([seen.min(axis=0) - 1, seen.max(axis=0) + 1]).astype(np.float64)
+        view = View.crop(box, size, padding=self.centred, align=self.align)
+        return view.to_view(xy)
 
     def decode(self, fields: Fields, size: tuple[int, int]) -> Keypoints:
         """One person per view (N = B); a map without a positive cell gives NaN and score 0.
