@@ -13,7 +13,7 @@ from vitruvian.core.sample import Sample
 from vitruvian.core.skeleton import Skeleton, skeleton
 from vitruvian.core.types import Boxes
 from vitruvian.datasets.table import Table
-from vitruvian.evaluate import evaluate
+from vitruvian.evaluate import ask, evaluate, outcomes
 from vitruvian.metrics.report import compare, load_people
 
 COCO = skeleton("coco17")
@@ -216,3 +216,25 @@ def test_foreign_reports_and_strangers_are_refused(tmp_path):
         load_people(file)
     with pytest.raises(InputError, match="no people in common"):
         compare([], [], np.random.default_rng(0))
+
+
+def test_a_thorough_report_tells_mistakes_and_trust(tmp_path):
+    table = _table()
+    report = evaluate(Oracle(table, shift=2.0), table, boxes=("gt", "detector"), thorough=True)
+    assert set(report.diagnosis) == set(report.reliability) == {"gt", "detector"}
+    assert sum(report.diagnosis["gt"].kinds.values()) == 3 * 17
+    assert sum(report.diagnosis["detector"].kinds.values()) == 2 * 17  # of the whole pictures alone
+    assert sum(report.reliability["gt"].count) == 3 * 17
+    written = json.loads(report.to_json())
+    assert written["diagnosis"]["gt"]["missed"] == 0
+    assert written["reliability"]["gt"]["ece"] >= 0
+
+
+def test_outcomes_say_which_keypoints_were_right():
+    table = _table()
+    found = outcomes(ask(Oracle(table, shift=300.0), table, boxes=("gt",)), "gt")
+    assert len(found) == 3 * 17
+    assert not found.right.any()
+    near = outcomes(ask(Oracle(table), table, boxes=("gt",)), "gt")
+    assert near.right.all()
+    assert near.picture.tolist() == [0] * 34 + [1] * 17

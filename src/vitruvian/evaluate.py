@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 
 from vitruvian.core.convert import convert, missing
 from vitruvian.core.errors import InputError, MissingExtra
@@ -26,8 +26,14 @@ from vitruvian.kernels.nms import iou
 from vitruvian.kernels.oks import oks
 from vitruvian.metrics.bootstrap import interval
 from vitruvian.metrics.box_ap import best_pairs, box_ap, recalled, size_of
+from vitruvian.metrics.calibration import reliability
+from vitruvian.metrics.diagnosis import NEAR, Diagnosis, diagnose
 from vitruvian.metrics.oks_ap import CocoScores, oks_ap
-from vitruvian.metrics.oks_fraction import above_thresholds, oks_of_pairs
+from vitruvian.metrics.oks_fraction import (
+    above_thresholds,
+    keypoint_similarity,
+    oks_of_pairs,
+)
 from vitruvian.metrics.pck import Hits, box_length, pck, torso_length
 from vitruvian.metrics.report import ALL, DetectorRow, Person, Report, Row
 
@@ -55,6 +61,25 @@ class Predictor(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What a predictor found in the pictures of a data set.
+
+    Attributes:
+        samples: Labels of the pictures.
+        poses: Kind of boxes -> poses of each picture, in the predictor's skeleton.
+    """
+
+    samples: list[Sample]
+    poses: dict[BoxKind, list[Poses]]
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Joints of the labels that the predictor does not have."""
+        theirs = next(iter(self.poses.values()))[0].skeleton
+        return missing(theirs, self.samples[0].skeleton)
+
+
 def evaluate(
     predictor: Predictor,
     data: Dataset,
@@ -66,6 +91,7 @@ def evaluate(
     batch: int = 16,
     model: Mapping[str, object] | None = None,
     name: str = "",
+    thorough: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Report:
     """Run the predictor over the pictures and measure what it finds.
@@ -80,29 +106,99 @@ def evaluate(
         batch: Pictures per call.
         model: What the predictor is, for the report: names, hashes, runtime.
         name: Name of the data for the report.
+        thorough: Also say what kinds of mistakes there are and how far scores can be trusted.
         progress: Called with the number of pictures just done.
 
     Raises:
         InputError: No picture is left, or one cannot be read.
     """
+    answers = ask(
+        predictor,
+        data,
+        boxes=boxes,
+        given=given,
+        source=source,
+        limit=limit,
+        batch=batch,
+        progress=progress,
+    )
+    return measure(answers, model=model, name=name, thorough=thorough)
+
+
+def ask(
+    predictor: Predictor,
+    data: Dataset,
+    *,
+    boxes: Sequence[BoxKind] = ("gt", "detector"),
+    given: GivenBoxes | None = None,
+    source: str = "",
+    limit: int = 0,
+    batch: int = 16,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Answers:
+    """Run the predictor over the pictures; see :func:`evaluate`."""
     samples = _chosen(data, source, limit)
-    found = {kind: _poses(predictor, samples, kind, given or {}, batch, progress) for kind in boxes}
-    left_out = missing(next(iter(found.values()))[0].skeleton, data.skeleton)
-    parts = [
-        part
-        for kind, poses in found.items()
-        for part in _by_source(_matched(kind, samples, poses, left_out))
+    return Answers(
+        samples=samples,
+        poses={
+            kind: _poses(predictor, samples, kind, given or {}, batch, progress) for kind in boxes
+        },
+    )
+
+
+def measure(
+    answers: Answers,
+    *,
+    model: Mapping[str, object] | None = None,
+    name: str = "",
+    thorough: bool = False,
+) -> Report:
+    """Measure what a predictor found; see :func:`evaluate`."""
+    wholes = [
+        _matched(kind, answers.samples, poses, answers.left_out)
+        for kind, poses in answers.poses.items()
     ]
+    parts = [part for whole in wholes for part in _by_source(whole)]
     detected = [part for part in parts if part.boxes == "detector"]
+    trusted = [(whole, _outcomes(whole)) for whole in wholes if thorough]
     return Report(
         model=dict(model or {}),
         data=name,
-        reference=_reference(data.skeleton),
-        left_out=left_out,
+        reference=_reference(answers.samples[0].skeleton),
+        left_out=answers.left_out,
         rows=tuple(_row(part) for part in parts),
         detector=tuple(row for part in detected for row in _detector_rows(part)),
         people=tuple(row for part in parts if part.source == ALL for row in _people(part)),
+        diagnosis={
+            whole.boxes: found for whole in wholes if thorough and (found := _diagnosis(whole))
+        },
+        reliability={
+            whole.boxes: reliability(some.scores, some.right) for whole, some in trusted if some
+        },
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """What became of every labelled keypoint that was found.
+
+    Attributes:
+        scores: P, the keypoints' scores.
+        right: P, similarity with the label of .5 or more (PCK@0.2 without sigmas).
+        picture: P, position of the picture.
+    """
+
+    scores: Float[np.ndarray, " P"]
+    right: Bool[np.ndarray, " P"]
+    picture: Int64[np.ndarray, " P"]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+def outcomes(answers: Answers, kind: BoxKind) -> Outcomes:
+    """What became of the keypoints found with one kind of boxes, to fit a calibration to."""
+    return _outcomes(_matched(kind, answers.samples, answers.poses[kind], answers.left_out))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +216,7 @@ class _Matched:
     picture: Int64[np.ndarray, " P"]
     row: Int64[np.ndarray, " P"]
     xy: Float[np.ndarray, "P K 2"]
+    scores: Float[np.ndarray, "P K"]
     length: Float[np.ndarray, " P"]
 
     def labels(self, name: str) -> np.ndarray:
@@ -198,10 +295,11 @@ def _matched(
     found = [convert(some, samples[0].skeleton) for some in poses]
     people = [_counted(label) for label in labels]
     nobody = np.full((1, len(samples[0].skeleton), 2), np.nan, np.float32)
-    xy, length = [], []
+    xy, scores, length = [], [], []
     for sample, label, rows, some in zip(samples, labels, people, found, strict=True):
         paired = best_pairs(_likeness(kind, label, rows, some), 0.5 if kind == "gt" else 1e-9)
         xy.append(np.concatenate([some.xy, nobody])[paired])
+        scores.append(np.concatenate([some.scores, np.zeros_like(nobody[..., 0])])[paired])
         length.append(_lengths(sample)[rows])
     return _Matched(
         boxes=kind,
@@ -211,6 +309,7 @@ def _matched(
         picture=np.repeat(np.arange(len(samples)), [len(rows) for rows in people]),
         row=np.concatenate(people),
         xy=np.concatenate(xy),
+        scores=np.concatenate(scores),
         length=np.concatenate(length),
     )
 
@@ -238,6 +337,7 @@ def _by_source(whole: _Matched) -> Iterator[_Matched]:
             picture=np.searchsorted(chosen, whole.picture[people]),
             row=whole.row[people],
             xy=whole.xy[people],
+            scores=whole.scores[people],
             length=whole.length[people],
         )
 
@@ -297,6 +397,33 @@ def _coco(part: _Matched) -> CocoScores | None:
         return oks_ap([part.samples[i] for i in whole], [part.poses[i] for i in whole])
     except MissingExtra as error:
         _log.warning("no average precision: %s", error)
+        return None
+
+
+def _outcomes(part: _Matched) -> Outcomes:
+    skeleton, truth = part.samples[0].skeleton, part.labels("xy")
+    if skeleton.sigmas:
+        near = keypoint_similarity(part.xy, truth, part.labels("area"), skeleton.oks_sigmas)
+        right = near >= NEAR
+    else:
+        right = pck(part.xy, truth, part.length, alpha=ALPHA).correct > 0
+    counted = np.isfinite(truth).all(2) & np.isfinite(part.xy).all(2)
+    return Outcomes(
+        scores=part.scores[counted],
+        right=right[counted],
+        picture=np.repeat(part.picture, counted.sum(1)),
+    )
+
+
+def _diagnosis(part: _Matched) -> Diagnosis | None:
+    """Kinds of mistakes, in the pictures of which everybody is labelled; None without sigmas."""
+    whole = [i for i, s in enumerate(part.samples) if part.boxes == "gt" or s.fully_annotated]
+    if not whole or not part.samples[0].skeleton.sigmas:
+        return None
+    try:
+        return diagnose([part.samples[i] for i in whole], [part.poses[i] for i in whole])
+    except MissingExtra as error:
+        _log.warning("no diagnosis: %s", error)
         return None
 
 

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +11,8 @@ import numpy as np
 
 from vitruvian.core.errors import InputError
 from vitruvian.metrics.bootstrap import Interval, paired_interval
+from vitruvian.metrics.calibration import Reliability
+from vitruvian.metrics.diagnosis import Diagnosis
 from vitruvian.metrics.oks_ap import CocoScores
 
 ALL = "all"
@@ -93,6 +95,8 @@ class Report:
         rows: Keypoint scores, per kind of boxes and source.
         detector: Box scores, per source and size; empty without the predictor's own boxes.
         people: One entry per labelled person and kind of boxes.
+        diagnosis: Kind of boxes -> kinds of mistakes; empty unless asked for.
+        reliability: Kind of boxes -> whether keypoint scores are chances; likewise.
     """
 
     model: dict[str, object]
@@ -102,6 +106,8 @@ class Report:
     rows: tuple[Row, ...]
     detector: tuple[DetectorRow, ...]
     people: tuple[Person, ...]
+    diagnosis: dict[str, Diagnosis] = field(default_factory=dict)
+    reliability: dict[str, Reliability] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """JSON text; a number that does not exist is null."""

@@ -108,7 +108,8 @@ class BottomUp:
         """Those who are good enough, in pixels of the picture."""
         size = (image.shape[0], image.shape[1])
         seen = np.isfinite(people.xy).all(2).any(1) & (people.score >= self.conf)
-        xy, scores, score = (v[seen] for v in (people.xy, people.scores, people.score))
+        chances = self.model.chances(people.scores)
+        xy, scores, score = (v[seen] for v in (people.xy, chances, people.score))
         if not len(xy):
             return Poses.empty(self.skeleton, size)
         xy = view.to_image(xy)

@@ -114,7 +114,7 @@ def _model(
     tasks: tuple[str, ...],
     opened: Callable[[bytes, str], Model],
 ) -> Model:
-    data, where = _bytes(os.fspath(name), weights, tasks[0])
+    data, where = model_bytes(os.fspath(name), weights, tasks[0])
     model = opened(data, where)
     if model.metadata.task not in tasks:
         raise WeightsError(
@@ -126,8 +126,10 @@ def _model(
     return model
 
 
-def _bytes(name: str, weights: str | os.PathLike[str] | None, task: str) -> tuple[bytes, str]:
-    """The ONNX file, and what to call it."""
+def model_bytes(
+    name: str, weights: str | os.PathLike[str] | None = None, task: str = "topdown"
+) -> tuple[bytes, str]:
+    """The ONNX file that a name stands for, and what to call it; see :func:`load`."""
     if weights is not None or name.endswith(".onnx"):
         path = Path(name if weights is None else weights)
         return read_model_file(path), str(path)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float32
 
 from vitruvian.core.errors import WeightsError
 from vitruvian.core.protocols import Backend
@@ -53,6 +54,11 @@ class Model:
                     f"model {self.metadata.name!r}: its codec needs output {field.name!r} of shape "
                     f"{wanted}, the network gives {given}; export it again"
                 )
+
+    def chances(self, scores: Float32[np.ndarray, "N K"]) -> Float32[np.ndarray, "N K"]:
+        """Keypoint scores of the codec as the model's calibration reads them, N K in [0, 1]."""
+        calibration = self.metadata.calibration
+        return scores if calibration is None else calibration(scores)
 
 
 def load_model(

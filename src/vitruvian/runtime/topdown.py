@@ -87,7 +87,8 @@ class TopDown:
                 fields = self._fields(batch)
             with self.watch("decode"):
                 found = cast(PersonCodec, self.model.metadata.codec).decode(fields, size)
-                xy[rows], scores[rows], score[rows] = found.xy, found.scores, found.score
+                xy[rows], score[rows] = found.xy, found.score
+                scores[rows] = self.model.chances(found.scores)
         return Keypoints(xy=xy, scores=scores, score=score)
 
     def _fields(self, batch: np.ndarray) -> Fields:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from vitruvian.codecs import codec_from_json, codec_to_json
+from vitruvian.core.calibration import Calibration
 from vitruvian.core.config import from_json, to_json
 from vitruvian.core.errors import VitruvianError, WeightsError
 from vitruvian.core.skeleton import Skeleton
@@ -39,6 +40,7 @@ class Metadata:
         divisor: See ``Input``.
         remainder: See ``Input``.
         test: The test-time procedure.
+        calibration: From the codec's keypoint scores to chances; None leaves the scores alone.
         licence: Licence of the weights.
         training: Data, command, scores: free provenance.
         version: Version of the package that wrote the file.
@@ -55,6 +57,7 @@ class Metadata:
     divisor: int = 64
     remainder: int = 0
     test: Test = field(default_factory=Test)
+    calibration: Calibration | None = None
     licence: str = ""
     training: Mapping[str, object] = field(default_factory=dict)
     version: str = ""
@@ -109,6 +112,7 @@ class Metadata:
             "skeleton": self.skeleton.to_json() if self.skeleton else None,
             "codec": codec_to_json(self.codec),
             "test": to_json(self.test),
+            "calibration": to_json(self.calibration) if self.calibration else None,
             "licence": self.licence,
             "training": dict(self.training),
             "version": self.version,
@@ -129,6 +133,7 @@ class Metadata:
         try:
             bones = data["skeleton"]
             skeleton = Skeleton.from_json(bones) if bones is not None else None  # type: ignore[arg-type]
+            knots = data.get("calibration")
             height, width = map(int, data["size"])  # type: ignore[call-overload]
             metadata = Metadata(
                 name=str(data["name"]),
@@ -142,6 +147,7 @@ class Metadata:
                 divisor=int(data.get("divisor", 64)),  # type: ignore[call-overload]
                 remainder=int(data.get("remainder", 0)),  # type: ignore[call-overload]
                 test=from_json(Test, data["test"], where="test."),  # type: ignore[arg-type]
+                calibration=from_json(Calibration, knots, where="calibration.") if knots else None,  # type: ignore[arg-type]
                 licence=str(data.get("licence", "")),
                 training=dict(data.get("training") or {}),  # type: ignore[call-overload]
                 version=str(data.get("version", "")),

@@ -74,9 +74,7 @@ def export_onnx(
     proto = _to_onnx(model, system.input, names, metadata.given)
     if half:
         _store_half(proto)
-    entry = proto.metadata_props.add()
-    entry.key, entry.value = KEY, json.dumps(metadata.to_json())
-    data = proto.SerializeToString()
+    data = _described(proto, metadata)
     parity = compare(model, data, system.input.size, metadata.given)
     if system.input.fit != "box":
         other = (system.input.size[0], system.input.size[1] + 2 * system.input.divisor)
@@ -90,6 +88,21 @@ def export_onnx(
     part.write_bytes(data)
     part.replace(path)
     return parity
+
+
+def with_metadata(data: bytes, metadata: Metadata) -> bytes:
+    """An exported file that says something else of itself; the network stays as it is."""
+    return _described(onnx.load_model_from_string(data), metadata)
+
+
+def _described(proto: onnx.ModelProto, metadata: Metadata) -> bytes:
+    others = [entry for entry in proto.metadata_props if entry.key != KEY]
+    del proto.metadata_props[:]
+    proto.metadata_props.extend(others)
+    entry = proto.metadata_props.add()
+    entry.key, entry.value = KEY, json.dumps(metadata.to_json())
+    data: bytes = proto.SerializeToString()
+    return data
 
 
 def compare(
