@@ -94,8 +94,10 @@ def _peaks(
     fine = _enlarge(_around(maps, owner, x, y, reach), taps)
     steps = np.arange(first - radius, first + count + radius)
     columns, rows = x[:, None] * factor + steps, y[:, None] * factor + steps
-    outside = ((rows < 0) | (rows >= h * factor))[:, :, None]
-    outside = outside | ((columns < 0) | (columns >= w * factor))[:, None, :]
+    # Beyond the outermost centres the map is level; its points there would tie with the peak.
+    last_row, last_column = ((n - 1) * factor + first + count - 1 for n in (h, w))
+    outside = ((rows < first) | (rows > last_row))[:, :, None]
+    outside = outside | ((columns < first) | (columns > last_column))[:, None, :]
     inside = np.where(outside, -np.inf, fine)
     found = []
     for i in range(radius, radius + count):

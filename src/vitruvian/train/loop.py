@@ -288,11 +288,7 @@ def save_weights(path: Path, net: nn.Module, system: System, run: Run) -> None:
 
 
 def source_of(system: System, datasets: Sequence[Dataset]) -> Source:
-    """What a system of this task draws from: people for pose networks, scenes for detectors.
-
-    Raises:
-        ConfigError: There is no such source yet.
-    """
+    """What a system of this task draws from: people, whole pictures or mosaics of them."""
     if system.task == "topdown":
         return People(datasets, system)
     if system.task == "refine":
