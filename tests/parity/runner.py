@@ -84,7 +84,7 @@ def _check_net(name: str, file: dict[str, np.ndarray]) -> Row:
     if found is None:
         return Row(name=name, error=f"no family of {meta['name']!r} is known to the runner")
     net = found.build({"notes": meta.get("notes") or "", **meta["config"]}).eval()
-    convert.load(net, _state(meta), found.layouts)
+    convert.load(net, state_of(meta), found.layouts)
     ours = _outputs(net, found, file["input"].astype(np.float32))
     theirs = [file[f"out{index}"].astype(np.float32) for index in range(len(meta["outputs"]))]
     if [a.shape for a in ours] != [b.shape for b in theirs]:
@@ -98,14 +98,14 @@ def _check_net(name: str, file: dict[str, np.ndarray]) -> Row:
     )
 
 
-def _state(meta: dict) -> dict[str, torch.Tensor]:
+def state_of(meta: dict) -> dict[str, torch.Tensor]:
     """The weights of a fixture; in a "unit" one the learnt factors are around 1 and not 0."""
     state = {}
     for key, shape in meta["keys"]:
         array = value(key, shape, meta["gain"], meta["seed"])
         if meta["name"].endswith("-unit") and key.rsplit(".", 1)[-1] in ("g", "scale"):
             array = array + np.float32(1)
-        state[key] = torch.from_numpy(array)
+        state[key] = torch.from_numpy(np.asarray(array))
     return state
 
 

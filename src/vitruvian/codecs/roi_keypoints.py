@@ -55,21 +55,8 @@ class RoiKeypoints:
         boxes: Float32[np.ndarray, "N 4"],
         trust: Float32[np.ndarray, "H W"],
     ) -> dict[str, Target]:
-        """``boxes`` 1 M 4 and ``xy`` M K 2 of the same people, and ``trust`` 1 h w.
-
-        Boxes are cut at the view; who is not in it is left out.
-        """
-        inside = boxes.clip(0, np.array([size[1], size[0]] * 2, np.float32))
-        seen = np.flatnonzero((inside[:, 2:] - inside[:, :2] >= 1).all(axis=1))
-        seen = seen[np.argsort(-(inside[seen, 2:] - inside[seen, :2]).prod(axis=1), kind="stable")]
-        seen = seen[: self.most]
-        points = np.zeros((self.most, *xy.shape[1:]), np.float32)
-        known = np.zeros((*points.shape[:2], 1), np.float32)
-        labelled = (visible[seen] > 0) & np.isfinite(xy[seen]).all(axis=-1)
-        points[: len(seen)] = np.where(labelled[..., None], xy[seen], 0)
-        known[: len(seen), :, 0] = labelled
-        targets = padded_boxes(inside[seen], _coarse(trust), self.most)
-        return targets | {"xy": Target(value=points, weight=known)}
+        """See :func:`padded_people`."""
+        return padded_people(xy, visible, size, boxes=boxes, trust=trust, most=self.most)
 
     def decode(self, fields: Fields, size: tuple[int, int]) -> list[Keypoints]:
         """The people of each view, best first; ``xy`` in view pixels.
@@ -81,17 +68,12 @@ class RoiKeypoints:
         maps = fields["keypoint"].reshape(-1, self.people, k, side, side)
         found = []
         for boxes, chance, some in zip(fields["person"], fields["chance"], maps, strict=True):
-            good = self._people(boxes[..., 0].T, chance[0, :, 0])
+            good = real_people(boxes[..., 0].T, chance[0, :, 0], self.threshold)
             peaks = [roi_peaks(some[i], boxes[:, i, 0]) for i in good]
             xy = np.array([peak[0] for peak in peaks], np.float32).reshape(-1, k, 2)
             scores = np.array([peak[2] for peak in peaks], np.float32).reshape(-1, k)
             found.append(Keypoints(xy=xy, scores=scores, score=chance[0, good, 0]))
         return found
-
-    def _people(self, boxes: np.ndarray, chance: np.ndarray) -> np.ndarray:
-        real = np.logical_and.reduce(boxes[:, 2:] > boxes[:, :2], axis=1)
-        good = np.flatnonzero(real & (chance > self.threshold))
-        return good[np.argsort(-chance[good], kind="stable")]
 
     def flip(self, fields: Fields) -> dict[str, np.ndarray]:
         """Refused: the boxes of a mirrored view are others, and cannot be averaged.
@@ -120,6 +102,40 @@ def roi_peaks(maps: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray
     xy = low + (cell + 0.5) * (extent / [width, height])
     cells = np.exp(maps.reshape(len(maps), -1) - logit[:, None]).sum(axis=1)
     return xy.astype(np.float32), logit, np.minimum(1 / cells, 1).astype(np.float32)
+
+
+def real_people(boxes: np.ndarray, chance: np.ndarray, threshold: float) -> np.ndarray:
+    """Positions, best first, of boxes D 4 with an area and a chance D above ``threshold``."""
+    real = np.logical_and.reduce(boxes[:, 2:] > boxes[:, :2], axis=1)
+    good = np.flatnonzero(real & (chance > threshold))
+    return good[np.argsort(-chance[good], kind="stable")]
+
+
+def padded_people(
+    xy: Float32[np.ndarray, "N K 2"],
+    visible: UInt8[np.ndarray, "N K"],
+    size: tuple[int, int],
+    *,
+    boxes: Float32[np.ndarray, "N 4"],
+    trust: Float32[np.ndarray, "H W"],
+    most: int,
+) -> dict[str, Target]:
+    """``boxes`` 1 M 4 and ``xy`` M K 2 of the same people, and ``trust`` 1 h w, in one shape.
+
+    Boxes are cut at the view of ``size`` (H, W); who is not in it is left out, and of more than
+    ``most`` people the smallest.
+    """
+    inside = boxes.clip(0, np.array([size[1], size[0]] * 2, np.float32))
+    seen = np.flatnonzero((inside[:, 2:] - inside[:, :2] >= 1).all(axis=1))
+    seen = seen[np.argsort(-(inside[seen, 2:] - inside[seen, :2]).prod(axis=1), kind="stable")]
+    seen = seen[:most]
+    points = np.zeros((most, *xy.shape[1:]), np.float32)
+    known = np.zeros((*points.shape[:2], 1), np.float32)
+    labelled = (visible[seen] > 0) & np.isfinite(xy[seen]).all(axis=-1)
+    points[: len(seen)] = np.where(labelled[..., None], xy[seen], 0)
+    known[: len(seen), :, 0] = labelled
+    targets = padded_boxes(inside[seen], _coarse(trust), most)
+    return targets | {"xy": Target(value=points, weight=known)}
 
 
 def _coarse(trust: np.ndarray) -> np.ndarray:

@@ -83,10 +83,12 @@ class GatedAttention(nn.Module):
         self.res_scale = Scale(width)
         nn.init.xavier_uniform_(self.uv.weight)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """B K C -> B K C."""
+    def forward(self, x: Tensor, position: Tensor | None = None) -> Tensor:
+        """B K C -> B K C; ``position`` K query is added to queries and keys."""
         gate, value, base = F.silu(self.uv(self.ln(x))).split(self.split, dim=2)
         query, key = (base[:, :, None, :] * self.gamma + self.beta).unbind(dim=2)
+        if position is not None:
+            query, key = query + position, key + position
         attention = F.relu(query @ key.transpose(1, 2) / self.split[2] ** 0.5).square()
         return self.res_scale(x) + self.o(gate * (attention @ value))
 

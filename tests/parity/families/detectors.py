@@ -1,5 +1,6 @@
 """Detectors, and one-stage systems built like them."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from tests.parity.kinds import Check, Family, Row
 from vitruvian.codecs.points import boxes_around, grid_points
 from vitruvian.codecs.roi_keypoints import roi_peaks
 from vitruvian.kernels.nms import nms
-from vitruvian.nets import mask_rcnn, rtmdet
+from vitruvian.nets import convert, mask_rcnn, rtmdet, rtmo
+from vitruvian.nets.count import parameters
 from vitruvian.nets.cspnext import CSPNeXt
 from vitruvian.train.assign import soft_labels
 
@@ -133,7 +135,59 @@ def maps_side(data: dict[str, torch.Tensor]) -> int:
     return data["maps"].shape[-1]
 
 
+def _rtmo(config: dict) -> rtmo.RTMO:
+    trunk, neck, head = config["backbone"], config["neck"], config["head"]
+    module, dcc, blocks = head["head_module_cfg"], head["dcc_cfg"], 3 * neck["deepen_factor"]
+    width, vector = module["widen_factor"], module["pose_vec_channels"]
+    darknet = rtmo.CSPDarknet(trunk["widen_factor"], trunk["deepen_factor"])
+    return rtmo.RTMO(
+        darknet,
+        rtmo.Neck(
+            darknet.widths[1:],
+            neck["projector"]["out_channels"],
+            hidden=neck["hidden_dim"],
+            wide=neck["encoder_cfg"]["ffn_cfg"]["feedforward_channels"],
+            width=int(256 * neck["widen_factor"]),
+            blocks=max(round(blocks), 1),
+        ),
+        rtmo.Head(
+            module["in_channels"],
+            head["num_keypoints"],
+            vector,
+            int(module["channels_per_group"] * width),
+            module["stacked_convs"],
+        ),
+        rtmo.Classifier(
+            vector, head["num_keypoints"], dcc["feat_channels"], tuple(dcc["num_bins"])
+        ),
+    )
+
+
+@torch.inference_mode()
+def _check_rtmo(path: Path) -> Row:
+    """Maps of both levels, boxes, and the keypoints of some cells in given boxes."""
+    from tests.parity.runner import state_of
+
+    with np.load(path) as file:
+        data = dict(file)
+    meta = json.loads(str(data["meta"]))
+    net = _rtmo(meta["config"]).eval()
+    convert.load(net, state_of(meta), rtmo.LAYOUTS)
+    image = torch.from_numpy(data["input"].astype(np.float32))
+    maps = net.head(net.neck(net.trunk(image)[1:]))
+    flat, points, strides = net.cells(image)
+    index, grids, boxes = (torch.from_numpy(data[f"out{i}"]) for i in (9, 10, 11))
+    xy, x, y = net.dcc(flat["vector"][0, index.long()], boxes, grids)
+    found = [m for name in ("score", "box", "visible", "vector") for m in maps[name]]
+    found += [rtmo.rtmo_boxes(flat["box"], points, strides), points[index.long()]]
+    found += [xy, x[: len(data["out13"])], y[: len(data["out14"])]]
+    theirs = [data[f"out{i}"] for i in (*range(9), 10, 12, 13, 14)]
+    row = compared(path, [(a.numpy(), b) for a, b in zip(found, theirs, strict=True)])
+    return replace(row, ours=parameters(net), authors=meta["n_params"])
+
+
 CHECKS: dict[str, Check] = {
+    "net-rtmo": _check_rtmo,
     "fn-rtmdet": _check_rtmdet,
     "fn-keypoint-rcnn-decode": _check_keypoint_rcnn,
 }
