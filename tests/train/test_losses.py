@@ -9,7 +9,9 @@ from torch import Tensor
 from vitruvian.train.losses import (
     box_giou,
     centre_focal,
+    coordinates_l2,
     disk_logistic,
+    focal_l2,
     huber,
     integral_ce,
     joints_mse,
@@ -184,3 +186,30 @@ def test_integral_ce_is_the_surprise_plus_the_distance_of_the_means() -> None:
     expected = np.log(2) + (1 + 0.5) / 2  # the mean is (2, 1.5), the label (1, 1)
     assert float(integral_ce(output, target, both)) == pytest.approx(expected, abs=1e-5)
     assert float(integral_ce(output, target, first)) == pytest.approx(expected / 2, abs=1e-5)
+
+
+def test_focal_l2_counts_a_sure_cell_less_and_a_coarse_output_against_the_mean() -> None:
+    target = torch.tensor([0.8, 0.0, 0.4, 0.0]).view(1, 1, 2, 2)
+    output = torch.tensor([0.6, 0.1, 0.4, 0.5]).view(1, 1, 2, 2)
+    expected = 0.2**2 * 0.4 + 0.1**2 * 0.1 + 0.5**2 * 0.5
+    assert float(focal_l2(output, target, ONE)) == pytest.approx(expected)
+    coarse = focal_l2(torch.full((1, 1, 1, 1), 0.5), target, ONE)
+    assert float(coarse) == pytest.approx(0.2**2 * 0.5)
+    paper = focal_l2(output[..., :1, :1], target[..., :1, :1], ONE, alpha=0.1, beta=0.02, gamma=2)
+    assert float(paper) == pytest.approx(0.2**2 * 0.5**2)
+
+
+def test_focal_l2_leaves_out_coarse_cells_that_are_mostly_not_to_be_trusted() -> None:
+    target, weight = torch.ones(1, 2, 4, 4), torch.ones(1, 1, 4, 4)
+    weight[..., :2, :] = 0
+    full = focal_l2(torch.zeros(1, 2, 2, 2), target, torch.ones(1, 1, 1, 1))
+    assert float(full) == pytest.approx(8)
+    assert float(focal_l2(torch.zeros(1, 2, 2, 2), target, weight)) == pytest.approx(4)
+
+
+def test_coordinates_l2_is_the_mean_squared_distance_of_what_is_labelled() -> None:
+    target = torch.zeros(1, 3, 2, 1)
+    output = torch.tensor([[3.0, 4.0], [0.0, 1.0], [100.0, 0.0]]).view(1, 3, 2, 1)
+    weight = torch.tensor([1.0, 1.0, 0.0]).view(1, 3, 1, 1)
+    assert float(coordinates_l2(output, target, weight)) == 13
+    assert float(coordinates_l2(output, target, 0 * weight)) == 0
