@@ -38,7 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--boxes",
         default="both",
         metavar="KIND",
-        help="gt, detector, both (default), or a COCO results JSON with boxes",
+        help="gt, detector, both (default), or a COCO results JSON with boxes; a bottom-up "
+        "model is measured on the people that it finds itself",
     )
     parser.add_argument("--detector", default="default", help="a bundled detector or .onnx file")
     add_skip_bad(parser)
@@ -102,9 +103,12 @@ def _measured(args: argparse.Namespace) -> Report:
         flip=True if args.flip else None,
         conf=args.conf,
     )
+    if args.boxes == "both" and not predictor.takes_boxes:
+        boxes = ("detector",)
+    data = on_skeleton(data, predictor.skeleton)
     total = min(len(data), args.limit or len(data)) * len(boxes)
     with _progress(total, quiet=args.quiet or bool(args.source)) as progress:
-        return evaluate(
+        answers = ask(
             predictor,
             data,
             boxes=boxes,

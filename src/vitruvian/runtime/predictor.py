@@ -45,6 +45,11 @@ class Predictor:
         return self.pose.skeleton
 
     @property
+    def takes_boxes(self) -> bool:
+        """Whether people can be given as boxes; a bottom-up model finds them all by itself."""
+        return isinstance(self.pose, TopDown)
+
+    @property
     def runtime(self) -> str:
         """Runtime, device and precision really used."""
         return self.pose.model.backend.name
