@@ -113,13 +113,15 @@ def test_a_model_is_measured_from_the_command_line(tmp_path, capsys, monkeypatch
 
 class Nobody:
     provenance: ClassVar = {"name": "nobody"}
+    skeleton = skeleton("coco17")
+    takes_boxes = True
 
     def __call__(self, source, *, boxes=None):
         return [Poses.empty(skeleton("coco17"), (50, 40)) for _ in source]
 
 
 def test_a_report_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(evaluate, "_measured", lambda args: _report())
+    monkeypatch.setattr(evaluate, "_measured", lambda args: (_report(), None))
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="report"):
         evaluate.run(_args("--data", "coco:x", "-o", str(tmp_path / "file" / "report.json")))

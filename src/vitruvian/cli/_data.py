@@ -5,6 +5,7 @@ import os
 import sys
 from dataclasses import replace
 
+from vitruvian.core.skeleton import Skeleton
 from vitruvian.datasets import Dataset, open_dataset, save_dataset, split_spec
 from vitruvian.datasets.bad import Bad
 from vitruvian.datasets.table import Table, parse_where, present
@@ -36,6 +37,17 @@ def opened(spec: str, *, skip_bad: bool, pictures: bool = True) -> Dataset:
     if bad.left_out:
         tell_left_out(spec, bad)
     return data
+
+
+def on_skeleton(data: Dataset, bones: Skeleton | None) -> Dataset:
+    """The data with this skeleton, where it has the same keypoints: it may know pairs and sigmas.
+
+    Labels often have names alone. Sigmas of the data stay if the skeleton has none.
+    """
+    if not isinstance(data, Table) or bones is None or data.skeleton.keypoints != bones.keypoints:
+        return data
+    sigmas = bones.sigmas or data.skeleton.sigmas
+    return replace(data, skeleton=replace(bones, sigmas=sigmas))
 
 
 def written(table: Table, target: str) -> str:

@@ -11,10 +11,11 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vitruvian.cli._data import add_skip_bad, opened
+from vitruvian.cli._data import add_skip_bad, on_skeleton, opened
 from vitruvian.core.errors import ConfigError
 from vitruvian.metrics.bootstrap import Interval
 from vitruvian.metrics.report import (
@@ -26,6 +27,10 @@ from vitruvian.metrics.report import (
     compare,
     load_people,
 )
+
+if TYPE_CHECKING:
+    from vitruvian.evaluate import Answers
+    from vitruvian.outputs.page import Shown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +57,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", default="openvino", help="openvino or onnxruntime")
     parser.add_argument("--threads", type=int, default=0, help="processor threads; 0: all")
     parser.add_argument("-o", "--out", type=Path, help="write the report as JSON")
+    parser.add_argument(
+        "--html",
+        type=Path,
+        help="write the report as one page with plots, kinds of mistakes and the worst pictures",
+    )
+    parser.add_argument(
+        "--pictures", type=int, default=12, help="so many pictures on that page; 0: none"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress display")
     parser.add_argument(
         "--compare",
@@ -71,18 +84,58 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("nothing to evaluate on; give --data READER:WHERE, or --compare A B")
     from vitruvian.outputs.files import replacing
 
-    report = _measured(args)
+    report, answers = _measured(args)
     print(tables(report))
     if args.out:
         with replacing(args.out) as part:
             part.write_text(report.to_json() + "\n", encoding="utf-8")
+    if args.html:
+        from vitruvian.outputs.page import page
+
+        with replacing(args.html) as part:
+            part.write_text(page(report, worst(report, answers, args.pictures)), encoding="utf-8")
     return 0
 
 
-def _measured(args: argparse.Namespace) -> Report:
+def worst(report: Report, answers: "Answers", count: int) -> "Iterator[Shown]":
+    """Pictures of the people that the model does worst on, what it found beside the labels."""
+    from vitruvian.core.convert import convert
+    from vitruvian.core.poses import Poses
+    from vitruvian.core.view import View
+    from vitruvian.image.warp import warp
+    from vitruvian.outputs.draw import draw
+    from vitruvian.outputs.page import Shown
+
+    kind = next(iter(answers.poses))
+    people = [p for p in report.people if p.boxes == kind and p.counted]
+    people.sort(key=lambda p: (p.thresholds or 0, p.correct / p.counted))
+    places = {sample.image_id: i for i, sample in enumerate(answers.samples)}
+    for person in people[:count]:
+        sample = answers.samples[places[person.image_id]]
+        found = convert(answers.poses[kind][places[person.image_id]], sample.skeleton)
+        box = sample.boxes[int(np.flatnonzero(sample.ids == person.id)[0])]
+        truth = Poses(
+            xy=sample.xy,
+            scores=(sample.visible > 0).astype(np.float32),
+            boxes=sample.boxes,
+            score=np.ones(len(sample), np.float32),
+            skeleton=sample.skeleton,
+            size=sample.size,
+        )
+        view = View.crop(box, (240, 180), padding=1.4)
+        sides = [warp(draw(sample.path, poses), view) for poses in (found, truth)]
+        right = f"{person.correct} of {person.counted} limb joints"
+        yield Shown(
+            caption=f"{person.source} {person.image_id}: found, labels; {right}",
+            image=np.concatenate(sides, axis=1),
+        )
+
+
+def _measured(args: argparse.Namespace) -> "tuple[Report, Answers]":
+    """The report, and what the predictor found."""
     from vitruvian import __version__
     from vitruvian.datasets.coco import coco_boxes
-    from vitruvian.evaluate import BoxKind, evaluate
+    from vitruvian.evaluate import BoxKind, ask, measure
     from vitruvian.runtime.load import load
 
     kinds: dict[str, tuple[BoxKind, ...]] = {
@@ -116,11 +169,11 @@ def _measured(args: argparse.Namespace) -> Report:
             source=args.source,
             limit=args.limit,
             batch=args.batch,
-            model=predictor.provenance
-            | {"vitruvian": __version__, "command": "vitruvian " + shlex.join(sys.argv[1:])},
-            name=args.data,
             progress=progress,
         )
+    command = "vitruvian " + shlex.join(sys.argv[1:])
+    about = predictor.provenance | {"vitruvian": __version__, "command": command}
+    return measure(answers, model=about, name=args.data, thorough=bool(args.html)), answers
 
 
 @contextlib.contextmanager
