@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from vitruvian.kernels.cubic import enlarged, padded, peaks, sample
+from vitruvian.kernels.cubic import enlarged, peaks, sample
 
 
 def axes(cells, steps, blur=0.0):
@@ -27,7 +27,7 @@ def tops(fine, floor, *, strict):
 
 def found(one, steps, floor, *, strict=True, blur=0.0):
     down, across = axes(one.shape, steps, blur)
-    owner, x, y = peaks(padded(one[None], down, across), down, across, floor, strict=strict)
+    owner, x, y = peaks(one[None], down, across, floor, strict=strict)
     assert (owner == 0).all()
     return set(zip(x.tolist(), y.tolist(), strict=True))
 
@@ -65,20 +65,21 @@ def test_a_sampled_point_is_that_of_the_whole_enlarged_map(steps, blur):
     y, x = (n.ravel() for n in np.mgrid[: expected.shape[0], : expected.shape[1]])
     down, across = axes(one.shape, steps, blur)
 
-    value = sample(padded(one[None], down, across), down, across, np.zeros(x.size, int), x, y)
+    value = sample(one[None], down, across, np.zeros((1, x.size), int), x, y)
 
     assert value[0] == pytest.approx(expected.ravel(), abs=2e-6)
 
 
-def test_two_maps_are_sampled_together_as_a_complex_one():
-    one = noise(1, (12, 10), 0) + 1j * noise(2, (12, 10), 0)
-    down, across = axes(one.shape, STEPS["x8"])
+def test_several_maps_are_sampled_together():
+    maps = np.stack([noise(seed, (12, 10), 0) for seed in (1, 2)])
+    down, across = axes((12, 10), STEPS["x8"])
     x, y = np.array([0, 40, 79]), np.array([95, 33, 0])
 
-    value = sample(padded(one[None], down, across), down, across, np.zeros(3, int), x, y)
+    value = sample(maps, down, across, np.array([[0, 1, 0], [1, 1, 1]]), x, y)
 
-    assert value[0] == pytest.approx(whole(one.real.copy(), STEPS["x8"])[y, x], abs=2e-6)
-    assert value[1] == pytest.approx(whole(one.imag.copy(), STEPS["x8"])[y, x], abs=2e-6)
+    first, second = (whole(one, STEPS["x8"])[y, x] for one in maps)
+    assert value[0] == pytest.approx([first[0], second[1], first[2]], abs=2e-6)
+    assert value[1] == pytest.approx(second, abs=2e-6)
 
 
 @every_step
@@ -117,7 +118,7 @@ def test_several_maps_are_told_apart():
     maps = maps.astype(np.float32)
     down, across = axes((12, 10), STEPS["x8"])
 
-    owner, x, y = peaks(padded(maps, down, across), down, across, 0.2, strict=True)
+    owner, x, y = peaks(maps, down, across, 0.2, strict=True)
 
     for k, one in enumerate(maps):
         mine = x[owner == k].tolist(), y[owner == k].tolist()

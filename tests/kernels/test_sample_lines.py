@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vitruvian.kernels.cubic import enlarged, padded
+from vitruvian.kernels.cubic import enlarged
 from vitruvian.kernels.sample_lines import agreement
 
 DOWN, ACROSS = enlarged(20, (160,)), enlarged(30, (240,))
@@ -9,14 +9,16 @@ DOWN, ACROSS = enlarged(20, (160,)), enlarged(30, (240,))
 
 def judged(field, start, stop, *, samples=10, floor=0.05, misses=1, passing_only=False):
     """Rows and means for segments of one field 20 30 complex."""
-    maps = padded(np.asarray(field, np.complex64)[None], DOWN, ACROSS)
+    field = np.asarray(field, np.complex64)
+    ends = np.concatenate([start, stop])
     return agreement(
-        maps,
+        np.stack([field.real, field.imag]),
         DOWN,
         ACROSS,
-        np.zeros(len(start), np.int64),
-        np.array(start),
-        np.array(stop),
+        np.zeros(len(ends), np.int64),
+        ends,
+        np.arange(len(start)),
+        np.arange(len(start)) + len(start),
         samples=samples,
         floor=floor,
         misses=misses,

@@ -17,7 +17,7 @@ from vitruvian.core.fields import Field
 from vitruvian.core.skeleton import Skeleton
 from vitruvian.core.types import Fields, Keypoints, Target
 from vitruvian.core.view import cell_to_view, view_to_cell
-from vitruvian.kernels.cubic import Axis, enlarged, padded, peaks, sample
+from vitruvian.kernels.cubic import Axis, enlarged, peaks, sample
 from vitruvian.kernels.match import People, extend, greedy, merge
 from vitruvian.kernels.sample_lines import agreement
 
@@ -267,11 +267,10 @@ class Paf:
             enlarged(cells, tuple(step[axis] for step in steps), self.blur)
             for axis, cells in enumerate(heat.shape[1:])
         )
-        maps = padded(heat, blurred_down, blurred_across)
         owner, x, y = peaks(
-            maps, blurred_down, blurred_across, self.threshold, strict=not self.blur
+            heat, blurred_down, blurred_across, self.threshold, strict=not self.blur
         )
-        score = sample(maps, down, across, owner, x, y)[0]
+        score = sample(heat, down, across, owner[None], x, y)[0]
         order = np.lexsort((y, x, owner) if self.apart else (x, y, owner))
         owner, xy, score = owner[order], np.stack([x, y], axis=1)[order], score[order]
         kept = _first_of_near(owner, xy, score, self.apart, by_score=not self.faithful)
@@ -286,22 +285,21 @@ class Paf:
     ) -> list[list[tuple[int, int, float]]]:
         """The chosen connections of each limb, best first."""
         limbs = self.skeleton.limb_index
-        limb, first, second = _pairs(limbs, owner, len(self.skeleton))
-        field = np.empty((len(limbs), *paf.shape[1:]), np.complex64)
-        field.real, field.imag = paf[::2], paf[1::2]
+        limb, peak, start, stop = _pairs(limbs, owner, len(self.skeleton))
         rows, score = agreement(
-            padded(field, down, across),
+            paf,
             down,
             across,
             limb,
-            xy[first],
-            xy[second],
+            xy[peak],
+            start,
+            stop,
             samples=self.samples,
             floor=self.floor,
             misses=self.samples - int(self.agree * self.samples + 1e-9) - 1,
             passing_only=self.passing_only,
         )
-        limb, first, second = limb[rows], first[rows], second[rows]
+        limb, first, second = limb[start[rows]], peak[start[rows]], peak[stop[rows]]
         if self.length_prior:
             length = np.hypot(*(xy[second] - xy[first]).T)
             score = score + np.minimum(self.length_prior * down.size / length - 1, 0)
@@ -417,15 +415,19 @@ def _best_of_each(owner: np.ndarray, score: np.ndarray, most: int) -> np.ndarray
 
 def _pairs(
     limbs: np.ndarray, owner: np.ndarray, keypoints: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Limb and the two peaks of every pair that could be one; ``owner`` is sorted."""
-    ends = np.searchsorted(owner, np.arange(keypoints + 1))
-    counts = np.diff(ends)
-    firsts = [np.arange(ends[a], ends[a + 1]) for a, _ in limbs]
-    rows = np.concatenate([*firsts, np.zeros(0, np.int64)])
-    limb = np.repeat(np.arange(len(limbs)), counts[limbs[:, 0]])
-    partners = counts[limbs[limb, 1]]
-    first, which = np.repeat(rows, partners), np.repeat(limb, partners)
-    begin = np.cumsum(partners) - partners
-    second = np.arange(len(first)) - np.repeat(begin - ends[limbs[limb, 1]], partners)
-    return which, first, second
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Limb and peak of every possible end (Q each), and the ends of every pair of them (M each).
+
+    ``owner`` is sorted.
+    """
+    places = np.searchsorted(owner, np.arange(keypoints + 1))
+    counts = np.diff(places)[limbs].reshape(-1)
+    limb = np.repeat(np.arange(2 * len(limbs)) // 2, counts)
+    begin = np.cumsum(counts) - counts
+    peak = np.arange(len(limb)) - np.repeat(begin - places[limbs.reshape(-1)], counts)
+    firsts, seconds = counts[::2], counts[1::2]
+    rows = np.arange(len(limb))[np.repeat(np.tile([True, False], len(limbs)), counts)]
+    partners = np.repeat(seconds, firsts)
+    start = np.repeat(rows, partners)
+    shift = np.cumsum(partners) - partners - np.repeat(begin[1::2], firsts)
+    return limb, peak, start, np.arange(len(start)) - np.repeat(shift, partners)

@@ -7,6 +7,7 @@ with a blur after them if there is one. :func:`peaks` finds the maxima of the en
 a = -0.75, the border repeats: what ``cv2.resize`` computes with ``INTER_CUBIC``.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from math import comb
@@ -16,43 +17,43 @@ import numpy as np
 _A = -0.75
 _SLACK = 0.1
 """Share of a patch's steepest slope below which a slope counts as level: see :func:`_may_top`."""
-_CHUNK = 4096
-"""Patches that are enlarged together."""
+_CELLS, _CHUNK = 1 << 14, 1024
+"""Cells of maps, and patches of them, that are looked at together; bounds the memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Axis:
     """Weights along one axis of an enlarged map.
 
-    Cells are counted in a map that is padded by ``pad`` on both sides. A block is the grid points
-    in half the way from one cell to the next: from cell b - 1 to b, these are the blocks 2 b and
-    2 b + 1.
+    A block is the grid points from one cell to the next: block b those from cell b - 1 to b.
 
     Attributes:
         cells: Cells of the map.
         size: Grid points.
-        pad: Cells that repeat the border on either side.
         start: size; the first cell of each grid point.
-        weights: size T float32; of that cell and the next ones.
+        weights: T size float32; of that cell and the next ones.
+        pad: Cells that repeat the border on either side, for what follows.
         first: blocks; the first grid point of each block.
         count: blocks; how many it has.
-        lead: Cells of a block's window before the cell that the block begins at or after.
+        lead: Cells of a block's window before the cell b - 1.
         tables: blocks N + 2 L float32: weights of the L cells of its window in each grid point of a
-            block, and in one before and one after. Two of them, if every second block is alike.
-        nodes: h + 4, L' float32 or None: the blurred map at the cells' centres, as weights.
+            block, and in one before and one after.
+        like: blocks; whether the table of the middle block serves this one.
+        nodes: cells + 4, cells + 2 pad, or None: the blurred map at the cells' centres, as weights.
         curve: 4 4; of the four cells around the points between two cells, the coefficients of
             1, t, t^2, t^3 for t from 0 at the second cell to 1 at the third.
     """
 
     cells: int
     size: int
-    pad: int
     start: np.ndarray
     weights: np.ndarray
+    pad: int
     first: np.ndarray
     count: np.ndarray
     lead: int
     tables: np.ndarray
+    like: np.ndarray
     nodes: np.ndarray | None
     curve: np.ndarray
 
@@ -77,29 +78,23 @@ def enlarged(cells: int, sizes: tuple[int, ...], blur: float = 0.0) -> Axis:
     if blur:
         matrix = _gaussian(matrix, blur)
     middle = (np.arange(size) + 0.5) * cells / size - 0.5
-    start, weights = _banded(matrix)
+    start, weights = _banded(_folded(matrix, cells, pad))
     first, count, lead, tables = _blocks(matrix, middle, cells, pad)
     nodes = _at_nodes(matrix, middle, cells) if blur else None
     return Axis(
         cells=cells,
         size=size,
-        pad=pad,
         start=start,
         weights=weights,
+        pad=pad,
         first=first,
         count=count,
         lead=lead,
         tables=tables,
+        like=_alike(tables, first, count, size),
         nodes=nodes,
         curve=_keys() if nodes is None else _fitted(matrix, middle, nodes, cells // 2),
     )
-
-
-def padded(maps: np.ndarray, down: Axis, across: Axis) -> np.ndarray:
-    """Maps ... h w with a border that repeats the outermost cells, contiguous."""
-    rows = np.arange(-down.pad, down.cells + down.pad).clip(0, down.cells - 1)
-    columns = np.arange(-across.pad, across.cells + across.pad).clip(0, across.cells - 1)
-    return maps.take(rows, axis=-2).take(columns, axis=-1)
 
 
 def sample(
@@ -108,23 +103,24 @@ def sample(
     """Values of enlarged maps at M grid points: C M float32.
 
     Args:
-        maps: P h w, padded; float32, or complex64 for C = 2 maps that are read together.
+        maps: P h w float32.
         down: Axis of the h cells.
         across: Axis of the w cells.
-        owner: M; the map of each point.
+        owner: C M; the maps that are read at each point.
         x: M; columns of the enlarged map.
         y: M; its rows.
     """
     _, h, w = maps.shape
-    taps_y, taps_x = down.weights.shape[1], across.weights.shape[1]
-    first = ((h - down.cells) // 2 - down.pad) * w + (w - across.cells) // 2 - across.pad
-    corner = (owner * h + down.start.take(y)) * w + across.start.take(x) + first
-    reach = (np.arange(taps_y)[:, None] * w + np.arange(taps_x)).reshape(-1, 1)
-    near = maps.reshape(-1).take(reach + corner)
-    rows, columns = down.weights.T.take(y, axis=1), across.weights.T.take(x, axis=1)
+    rows, columns = down.weights.take(y, axis=1), across.weights.take(x, axis=1)
+    reach = (np.arange(len(rows))[:, None] * w + np.arange(len(columns))).reshape(-1, 1)
     weights = (rows[:, None] * columns).reshape(len(reach), -1)
-    parts = (near.real, near.imag) if np.iscomplexobj(near) else (near,)
-    return np.stack([np.einsum("km,km->m", weights, part) for part in parts])
+    corner = down.start.take(y) * w + across.start.take(x)
+    flat = maps.reshape(-1)
+    values = np.empty(owner.shape, np.float32)
+    for value, which in zip(values, owner, strict=True):
+        near = flat.take(reach + (corner + which * (h * w)))
+        np.einsum("km,km->m", weights, near, out=value)
+    return values
 
 
 def peaks(
@@ -136,29 +132,44 @@ def peaks(
     derivatives of a bicubic patch lie between their Bezier coefficients.
 
     Args:
-        maps: P h w float32, finite, padded.
+        maps: P h w float32, finite.
         down: Axis of the h cells.
         across: Axis of the w cells.
         floor: Least value, at least 0.
-        strict: Whether a neighbour may be as high.
+        strict: Whether a neighbour may not be as high.
 
     Returns:
         Map, column and row of each peak (M int64 each), in the order of map, row, column.
     """
-    near = _nodes(maps, down, across)
-    owner, row, column = _active(near, floor)
-    cells = _windows(near, owner, row, column, (4, 4))
-    edge = _blurred_edge(row, down) | _blurred_edge(column, across)
-    quarter, patch = _may_top(cells, _hulls(down, across), floor, edge)
-    owner = owner[patch]
-    row, column = 2 * row[patch] + quarter // 2, 2 * column[patch] + quarter % 2
-    parts = [
-        _tops(maps, down, across, owner[s], row[s], column[s], floor, strict)
-        for s in (slice(at, at + _CHUNK) for at in range(0, max(len(owner), 1), _CHUNK))
-    ]
+    some = max(_CELLS // (maps.shape[1] * maps.shape[2]), 1)
+    none = np.zeros(0, np.int64)
+    parts = [(none, none, none)]
+    for at in range(0, len(maps), some):
+        for owner, x, y in _some_peaks(maps[at : at + some], down, across, floor, strict=strict):
+            parts.append((owner + at, x, y))
     found, x, y = (np.concatenate(part) for part in zip(*parts, strict=True))
     order = np.lexsort((x, y, found))
     return found[order], x[order], y[order]
+
+
+def _some_peaks(
+    maps: np.ndarray, down: Axis, across: Axis, floor: float, *, strict: bool
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """:func:`peaks` of a few maps, part after part and in any order."""
+    maps = _padded(maps, down, across)
+    near = _nodes(maps, down, across)
+    patches = _active(near, floor)
+    for at in range(0, len(patches[0]), _CHUNK):
+        owner, row, column = (index[at : at + _CHUNK] for index in patches)
+        may = _may_top(_windows(near, owner, row, column, (4, 4)), _hulls(down, across))
+        if down.nodes is not None:
+            may |= _blurred_edge(row, down) | _blurred_edge(column, across)
+        owner, row, column = owner[may], row[may], column[may]
+        alike = down.like[row] & across.like[column]
+        for own, these in ((False, alike), (True, ~alike)):
+            if these.any():
+                place = owner[these], row[these], column[these]
+                yield _tops(maps, down, across, *place, floor, strict=strict, own=own)
 
 
 def _cubic(matrix: np.ndarray, before: int, after: int, offset: int) -> np.ndarray:
@@ -187,36 +198,54 @@ def _gaussian(matrix: np.ndarray, sigma: float) -> np.ndarray:
     return np.asarray(sum(tap * matrix[at[:, k]] for k, tap in enumerate(taps)))
 
 
+def _folded(matrix: np.ndarray, cells: int, pad: int) -> np.ndarray:
+    """Weights of the map itself: what the repeated border weighs is the outermost cells'."""
+    inside = matrix[:, pad : pad + cells].copy()
+    inside[:, 0] += matrix[:, :pad].sum(axis=1)
+    inside[:, -1] += matrix[:, pad + cells :].sum(axis=1)
+    return inside
+
+
 def _banded(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First column that each row uses, and its weights from there on."""
+    """First column that each row uses, and the weights from there on, T size."""
     used = np.abs(matrix) > 1e-12
     start, stop = used.argmax(1), matrix.shape[1] - used[:, ::-1].argmax(1)
     width = int((stop - start).max())
     start = np.minimum(start, matrix.shape[1] - width)
     weights = np.take_along_axis(matrix, start[:, None] + np.arange(width), axis=1)
-    return start, weights.astype(np.float32)
+    return start, np.ascontiguousarray(weights.T, np.float32)
 
 
 def _blocks(
     matrix: np.ndarray, middle: np.ndarray, cells: int, pad: int
 ) -> tuple[np.ndarray, np.ndarray, int, np.ndarray]:
-    """``first``, ``count``, ``lead`` and ``tables`` of :class:`Axis`; ``middle`` in cells."""
-    size, names = len(matrix), np.arange(2 * (cells + 1))
-    block = np.floor(2 * (middle + 1) + 1e-9)
+    """``first``, ``count``, ``lead`` and ``tables`` of :class:`Axis`; ``middle`` in cells.
+
+    The first block ends like the others, so it begins outside: as if it were whole.
+    """
+    size, names = len(matrix), np.arange(cells + 1)
+    block = np.floor(middle + 1 + 1e-9)
     first, stop = np.searchsorted(block, names), np.searchsorted(block, names, side="right")
-    count = stop - first
-    rows = first[:, None] + np.arange(-1, int(count.max()) + 1)
-    seen = (rows >= 0) & (rows < size) & (rows <= stop[:, None]) & (count > 0)[:, None]
+    longest = int((stop - first).max())
+    first[0] = stop[0] - longest
+    rows = first[:, None] + np.arange(-1, longest + 1)
+    seen = (rows >= 0) & (rows < size) & (rows <= stop[:, None])
     weights = matrix[np.clip(rows, 0, size - 1)] * seen[:, :, None]
-    place = np.arange(matrix.shape[1]) - pad - (names // 2 - 1)[:, None]
+    place = np.arange(matrix.shape[1]) - pad - (names - 1)[:, None]
     used = place[(np.abs(weights) > 1e-12).any(axis=1)]
     lead, width = int(-used.min()), int(used.max() - used.min() + 1)
-    columns = names[:, None] // 2 - 1 + pad - lead + np.arange(width)
+    columns = names[:, None] - 1 + pad - lead + np.arange(width)
     tables = np.take_along_axis(weights, columns[:, None, :], axis=2).astype(np.float32)
-    like = names % 2 + 2 * ((cells + 1) // 2)
-    if np.abs(tables - tables[like] * seen[:, :, None]).max() < 1e-6:
-        tables = tables[like[:2]]
-    return first, count, lead, tables
+    return first, stop - first, lead, tables
+
+
+def _alike(tables: np.ndarray, first: np.ndarray, count: np.ndarray, size: int) -> np.ndarray:
+    """Blocks whose points have the weights of the middle block's, as far as they are inside."""
+    steps = np.arange(-1, tables.shape[1] - 1)
+    rows = first[:, None] + steps
+    seen = (rows >= 0) & (rows < size) & (steps <= count[:, None])
+    gap = np.abs(tables - tables[len(tables) // 2]).max(axis=2) * seen
+    return np.asarray(gap.max(axis=1) < 1e-6)
 
 
 def _at_nodes(matrix: np.ndarray, middle: np.ndarray, cells: int) -> np.ndarray:
@@ -245,6 +274,13 @@ def _fitted(matrix: np.ndarray, middle: np.ndarray, nodes: np.ndarray, cell: int
     return np.asarray(np.linalg.lstsq(powers, weights, rcond=None)[0])
 
 
+def _padded(maps: np.ndarray, down: Axis, across: Axis) -> np.ndarray:
+    """Maps with a border that repeats the outermost cells."""
+    rows = np.arange(-down.pad, down.cells + down.pad).clip(0, down.cells - 1)
+    columns = np.arange(-across.pad, across.cells + across.pad).clip(0, across.cells - 1)
+    return maps.take(rows, axis=1).take(columns, axis=2)
+
+
 def _nodes(maps: np.ndarray, down: Axis, across: Axis) -> np.ndarray:
     """P h + 4 w + 4: the enlarged maps at the cells' centres, two more on each side."""
     if down.nodes is None or across.nodes is None:
@@ -266,70 +302,23 @@ def _active(near: np.ndarray, floor: float) -> tuple[np.ndarray, ...]:
     slope = 0.25 * (flat[2:] - flat[:-2])
     p1, p2 = flat[1:-2], flat[2:-1]
     after, before = p1 + slope[:-1], p2 - slope[1:]
-    high = np.maximum(np.maximum(p1, p2), np.maximum(after, before))
-    low = np.minimum(np.minimum(p1, p2), np.minimum(after, before))
+    del slope
+    high, low = np.maximum(after, before), np.minimum(after, before, out=after)
+    np.maximum(high, p1, out=high)
+    np.maximum(high, p2, out=high)
+    np.minimum(low, p1, out=low)
+    np.minimum(low, p2, out=low)
     u1, u2 = high[w : -2 * w], high[2 * w : -w]
-    bend = np.maximum(u1 + 0.25 * (u2 - low[: -3 * w]), u2 + 0.25 * (u1 - low[3 * w :]))
+    bend = 0.25 * (u2 - low[: -3 * w])
+    bend += u1
+    other = 0.25 * (u1 - low[3 * w :])
+    other += u2
+    np.maximum(bend, other, out=bend)
+    np.maximum(bend, u1, out=bend)
+    np.maximum(bend, u2, out=bend)
     reached = np.zeros(flat.size, bool)
-    reached[: bend.size] = np.maximum(np.maximum(u1, u2), bend) > floor / (1 + _SLACK)
+    np.greater(bend, floor / (1 + _SLACK), out=reached[: bend.size])
     return np.nonzero(reached.reshape(-1, h, w)[:, :-3, :-3])
-
-
-def _blurred_edge(block: np.ndarray, axis: Axis) -> np.ndarray:
-    """M: whether a blur reaches over the border here, where its curve is another."""
-    if axis.nodes is None:
-        return np.zeros(len(block), bool)
-    reach = axis.lead - 1
-    return np.asarray((block < reach) | (block > axis.cells - reach))
-
-
-def _may_top(
-    cells: np.ndarray,
-    hulls: tuple[np.ndarray, np.ndarray, np.ndarray],
-    floor: float,
-    edge: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Quarters of patches (0 to 3, by rows) that can be above ``floor`` and level on both axes.
-
-    The patches' 16 cells are the rows of ``cells``; ``hulls`` are of :func:`_hulls`; the slopes of
-    patches at the ``edge`` are not looked at. The slack is for what is not quite a bicubic patch: a
-    second enlargement, a blur, and the half grid point around a quarter that lies in the next one.
-    """
-    along_x, along_y, values = hulls
-    may = np.ones((4, cells.shape[1]), bool)
-    for taps in (along_x, along_y):
-        slopes = (taps @ cells).reshape(4, len(taps) // 4, -1)
-        low, high = slopes.min(axis=1), slopes.max(axis=1)
-        may &= (low <= _SLACK * high) & (high >= _SLACK * low) | edge
-    high = (values @ cells).reshape(4, len(values) // 4, -1).max(axis=1)
-    may &= high > floor / (1 + _SLACK)
-    quarter, patch = np.nonzero(may)
-    return quarter, patch
-
-
-@cache
-def _hulls(down: Axis, across: Axis) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Bezier coefficients of a patch's quarters from its 16 cells: d/dx, d/dy, values."""
-    pairs = [(y, x) for y in _halves(down) for x in _halves(across)]
-    along_x = np.concatenate([np.kron(y, np.diff(x, axis=0)) for y, x in pairs])
-    along_y = np.concatenate([np.kron(np.diff(y, axis=0), x) for y, x in pairs])
-    values = np.concatenate([np.kron(y, x) for y, x in pairs])
-    return along_x, along_y, values
-
-
-def _halves(axis: Axis) -> list[np.ndarray]:
-    """4 4 float32 for each half of the way between two cells, and half a grid point around it.
-
-    Bezier coefficients of the part of ``curve`` from four cells.
-    """
-    margin = 0.5 * axis.cells / axis.size
-    bernstein = [[comb(k, i) / comb(3, i) for i in range(4)] for k in range(4)]
-    halves = []
-    for start, length in ((-margin, 0.5 + 2 * margin), (0.5 - margin, 0.5 + 2 * margin)):
-        moved = [[comb(j, i) * start ** max(j - i, 0) for j in range(4)] for i in range(4)]
-        power = (np.array(moved) @ axis.curve) * length ** np.arange(4)[:, None]
-        halves.append((np.array(bernstein) @ power).astype(np.float32))
-    return halves
 
 
 def _windows(
@@ -346,6 +335,43 @@ def _windows(
     return np.asarray(maps.reshape(-1).take(reach + corner))
 
 
+def _may_top(cells: np.ndarray, hulls: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """M: whether patches, and half a grid point around them, can be level along both axes.
+
+    The patches' 16 cells are the rows of ``cells``; ``hulls`` are of :func:`_hulls`. The slack is
+    for what is not quite a bicubic patch: a second enlargement, a blur, and the half grid point
+    that lies in the next patch.
+    """
+    may = np.ones(cells.shape[1], bool)
+    for taps in hulls:
+        slopes = taps @ cells
+        low, high = slopes.min(axis=0), slopes.max(axis=0)
+        may &= (low <= _SLACK * high) & (high >= _SLACK * low)
+    return may
+
+
+@cache
+def _hulls(down: Axis, across: Axis) -> tuple[np.ndarray, np.ndarray]:
+    """Bezier coefficients of a patch's derivatives along x and y from its 16 cells: 12 16 each."""
+    y, x = _bezier(down), _bezier(across)
+    return np.kron(y, np.diff(x, axis=0)), np.kron(np.diff(y, axis=0), x)
+
+
+def _bezier(axis: Axis) -> np.ndarray:
+    """4 4 float32: Bezier coefficients of ``curve`` from four cells, half a grid point longer."""
+    start = -0.5 * axis.cells / axis.size
+    moved = [[comb(j, i) * start ** max(j - i, 0) for j in range(4)] for i in range(4)]
+    power = (np.array(moved) @ axis.curve) * (1 - 2 * start) ** np.arange(4)[:, None]
+    bernstein = [[comb(k, i) / comb(3, i) for i in range(4)] for k in range(4)]
+    return (np.array(bernstein) @ power).astype(np.float32)
+
+
+def _blurred_edge(block: np.ndarray, axis: Axis) -> np.ndarray:
+    """M: whether a blur reaches over the border here, where its curve is another."""
+    reach = axis.lead - 1
+    return np.asarray((block < reach) | (block > axis.cells - reach))
+
+
 def _tops(
     maps: np.ndarray,
     down: Axis,
@@ -354,19 +380,23 @@ def _tops(
     row: np.ndarray,
     column: np.ndarray,
     floor: float,
+    *,
     strict: bool,
+    own: bool,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """:func:`peaks` in some patches."""
-    fine = _patches(maps, down, across, owner, row, column)
+    """:func:`peaks` in patches, each with its ``own`` weights or all with the middle blocks'."""
+    fine = _patches(maps, down, across, owner, row, column, own=own)
     y, x = _points(down, row), _points(across, column)
-    fine[((y < 0) | (y >= down.size))[:, None] | ((x < 0) | (x >= across.size))] = -np.inf
+    outside = (y < 0) | (y >= down.size), (x < 0) | (x >= across.size)
+    if outside[0].any() or outside[1].any():
+        fine[outside[0][:, None] | outside[1]] = -np.inf
     middle = fine[1:-1, 1:-1]
     top = middle > floor
     for side in (fine[:-2, 1:-1], fine[2:, 1:-1], fine[1:-1, :-2], fine[1:-1, 2:]):
         top &= (middle > side) if strict else (middle >= side)
     i, j, patch = np.nonzero(top)
-    own = (i < down.count[row[patch]]) & (j < across.count[column[patch]])
-    i, j, patch = i[own], j[own], patch[own]
+    kept = (i < down.count[row[patch]]) & (j < across.count[column[patch]])
+    i, j, patch = i[kept], j[kept], patch[kept]
     return owner[patch], x[j + 1, patch], y[i + 1, patch]
 
 
@@ -383,17 +413,17 @@ def _patches(
     owner: np.ndarray,
     row: np.ndarray,
     column: np.ndarray,
+    *,
+    own: bool,
 ) -> np.ndarray:
     """N + 2, N + 2, M: the enlarged maps in some blocks."""
-    (kinds_y, tall, rows), (kinds_x, wide, columns) = down.tables.shape, across.tables.shape
-    at = row // 2 - 1 + down.pad - down.lead, column // 2 - 1 + across.pad - across.lead
+    (_, tall, rows), columns = down.tables.shape, across.tables.shape[2]
+    at = row - 1 + down.pad - down.lead, column - 1 + across.pad - across.lead
     cells = _windows(maps, owner, *at, (rows, columns))
-    if kinds_y == kinds_x == 2:
-        fine = np.empty((tall * wide, len(owner)), np.float32)
-        for y, x in ((0, 0), (0, 1), (1, 0), (1, 1)):
-            some = np.flatnonzero((row % 2 == y) & (column % 2 == x))
-            fine[:, some] = np.kron(down.tables[y], across.tables[x]) @ cells[:, some]
-        return fine.reshape(tall, wide, -1)
-    near = np.ascontiguousarray(cells.T).reshape(-1, rows, columns)
-    taps_y, taps_x = down.tables[row % kinds_y], across.tables[column % kinds_x]
-    return np.ascontiguousarray((taps_y @ near @ taps_x.transpose(0, 2, 1)).transpose(1, 2, 0))
+    if own:
+        near = np.ascontiguousarray(cells.T).reshape(-1, rows, columns)
+        fine = down.tables[row] @ near @ across.tables[column].transpose(0, 2, 1)
+        return np.ascontiguousarray(fine.transpose(1, 2, 0))
+    taps_y, taps_x = (axis.tables[len(axis.tables) // 2] for axis in (down, across))
+    lines = (taps_y @ cells.reshape(rows, -1)).reshape(tall, columns, -1)
+    return np.asarray(taps_x @ lines)

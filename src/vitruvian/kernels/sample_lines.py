@@ -1,6 +1,6 @@
-"""How well a vector field agrees with the segments between points (Cao et al. 2017, Eq. 10).
+"""How well vector fields agree with the segments between points (Cao et al. 2017, Eq. 10).
 
-Most segments join joints of different people. They fail at the ends or in the middle, so that few
+Most segments join joints of different people. The ends tell a part of them, the middle most: few
 need all their samples.
 """
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from vitruvian.kernels.cubic import Axis, sample
 
-_CHUNK = 1 << 15
-"""Segments that are looked at together."""
+_CHUNK = 2048
+"""Segments that are looked at together; bounds the memory, and keeps it in the cache."""
 
 
 def agreement(
@@ -17,6 +17,7 @@ def agreement(
     down: Axis,
     across: Axis,
     owner: np.ndarray,
+    points: np.ndarray,
     start: np.ndarray,
     stop: np.ndarray,
     *,
@@ -31,71 +32,73 @@ def agreement(
     without length have none and fail.
 
     Args:
-        maps: P h w complex64 (x + iy), padded; enlarged as the axes say.
+        maps: 2P h w float32, x and y of P fields; enlarged as the axes say.
         down: Axis of the h cells.
         across: Axis of the w cells.
-        owner: M; the map of each segment.
-        start: M 2 int64; grid points (x, y).
-        stop: M 2 int64.
+        owner: Q; the field that each end is of.
+        points: Q 2 int64; its grid point (x, y).
+        start: M; the end that a segment begins at.
+        stop: M; the one it ends at, of the same field.
         samples: Points on a segment, both ends among them.
         floor: See above.
         misses: See above.
         passing_only: Mean of the samples above the floor instead of all.
 
     Returns:
-        Positions of the segments (A) and their means (A float32).
+        Positions of the segments (N) and their means (N float32).
     """
-    parts = [
-        _agreement(
-            maps, down, across, owner[s], start[s], stop[s], samples, floor, misses, passing_only
-        )
-        for s in (slice(at, at + _CHUNK) for at in range(0, max(len(owner), 1), _CHUNK))
-    ]
-    kept = [rows + i * _CHUNK for i, (rows, _) in enumerate(parts)]
-    return np.concatenate(kept), np.concatenate([means for _, means in parts])
+    x, y = points[:, 0].astype(np.float64), points[:, 1].astype(np.float64)
+    both = np.stack([2 * owner, 2 * owner + 1])
+    field = sample(maps, down, across, both, points[:, 0], points[:, 1])
+    waves = _waves(samples)
+    found, means = [np.zeros(0, np.int64)], [np.zeros(0, np.float32)]
+    for at in range(0, len(start), _CHUNK):
+        a, b = start[at : at + _CHUNK], stop[at : at + _CHUNK]
+        dx, dy = x.take(b) - x.take(a), y.take(b) - y.take(a)
+        length = np.sqrt(dx * dx + dy * dy)
+        along = np.stack([dx, dy]).astype(np.float32)
+        along /= np.maximum(length, 1e-9)
+        ends = [field[0].take(end) * along[0] + field[1].take(end) * along[1] for end in (a, b)]
+        tally = _tally(ends, floor, passing_only)
+        rows = np.flatnonzero((tally[0] <= misses) & (length > 0))
+        tally = tally[:, rows]
+        for wave in waves:
+            line, step = a.take(rows), samples - 1
+            across_x = np.rint(x.take(line) + wave * (dx.take(rows) / step)).astype(np.int64)
+            down_y = np.rint(y.take(line) + wave * (dy.take(rows) / step)).astype(np.int64)
+            which = np.tile(both[:, line], len(wave))
+            values = sample(maps, down, across, which, across_x.reshape(-1), down_y.reshape(-1))
+            values = values.reshape(2, len(wave), -1)
+            ux, uy = along[:, rows]
+            tally += _tally([*(values[0] * ux + values[1] * uy)], floor, passing_only)
+            keep = np.flatnonzero(tally[0] <= misses)
+            rows, tally = rows[keep], tally[:, keep]
+        found.append(rows + at)
+        means.append(tally[1] / np.maximum(tally[2], 1))
+    return np.concatenate(found), np.concatenate(means)
 
 
-def _agreement(
-    maps: np.ndarray,
-    down: Axis,
-    across: Axis,
-    owner: np.ndarray,
-    start: np.ndarray,
-    stop: np.ndarray,
-    samples: int,
-    floor: float,
-    misses: int,
-    passing_only: bool,
-) -> tuple[np.ndarray, np.ndarray]:
-    """:func:`agreement` of some segments."""
-    step = (stop - start) / max(samples - 1, 1)
-    length = np.hypot(step[:, 0], step[:, 1])
-    rows = np.flatnonzero(length > 0)
-    missed = np.zeros(len(rows), np.int64)
-    total, count = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.int64)
-    for wave in _waves(samples):
-        place = start[rows] + step[rows] * wave[:, None, None]
-        x, y = np.rint(place).astype(np.int64).transpose(2, 0, 1).reshape(2, -1)
-        field = sample(maps, down, across, np.tile(owner[rows], len(wave)), x, y)
-        along = (step[rows] / length[rows, None]).astype(np.float32)
-        value = field.reshape(2, len(wave), -1)
-        value = value[0] * along[:, 0] + value[1] * along[:, 1]
+def _tally(values: list[np.ndarray], floor: float, passing_only: bool) -> np.ndarray:
+    """3 M float32: of a few samples, the number that miss, and sum and number of those that count.
+
+    ``values`` are M per sample.
+    """
+    tally = np.zeros((3, len(values[0])), np.float32)
+    for value in values:
         high = value > floor
-        missed += (~high).sum(axis=0)
-        total += np.where(high, value, 0).sum(axis=0) if passing_only else value.sum(axis=0)
-        count += high.sum(axis=0) if passing_only else len(wave)
-        keep = np.flatnonzero(missed <= misses)
-        rows, missed, total, count = rows[keep], missed[keep], total[keep], count[keep]
-    return rows, total / np.maximum(count, 1)
+        tally[0] += ~high
+        tally[1] += value * high if passing_only else value
+        tally[2] += high if passing_only else 1
+    return tally
 
 
 def _waves(samples: int) -> list[np.ndarray]:
-    """The samples in the order in which they are looked at: middle, thirds, the others."""
-    order = [[samples // 2], [samples // 4, (3 * samples) // 4], range(samples)]
-    seen: set[int] = set()
-    waves = []
-    for wave in order:
+    """The samples between the ends in the order in which they are looked at: S 1 each."""
+    first, second = [samples // 2], [samples // 4, (3 * samples) // 4]
+    waves, seen = [], {0, samples - 1}
+    for wave in (first, second, range(samples)):
         fresh = [i for i in dict.fromkeys(wave) if i not in seen]
         seen |= {*fresh}
-        waves.append(np.array(fresh, np.float64))
-    return [wave for wave in waves if len(wave)]
+        if fresh:
+            waves.append(np.array(fresh, np.float64)[:, None])
+    return waves
