@@ -58,6 +58,7 @@ CASES = {
         ({"decoding": "udp", "stride": 8, "blur_kernel": 3}, 0.01, 24),
         ({"decoding": "udp", "blur_kernel": 1, "sigma": 1.5}, 0.01, 8),
     ],
+    "coordinates": [({}, 0.01, 0)],
     "disk_offset": [
         ({"decoding": "heatmap"}, 25.01, 0),
         ({"decoding": "offset"}, 0.01, 0),
@@ -66,6 +67,7 @@ CASES = {
         ({"decoding": "hough", "stride": 4, "radius": 11.0, "align": "legacy"}, 0.01, 4),
     ],
     "simcc": [({"density": False}, 0.51, 8)],
+    "windows": [({}, 3.01, 0)],
     "spatial_softmax": [
         ({}, 0.5, 8),
         ({"sigma": 0.0, "whole": True, "outside": 0.0, "align": "legacy"}, 0.01, 4),
@@ -73,6 +75,7 @@ CASES = {
 }
 OUTPUTS = {
     "disk_offset": lambda name, value: (value - 0.5) * 40 if name == "heatmap" else value,
+    "windows": lambda name, value: (value - 0.5) * 40,
     "spatial_softmax": lambda name, value: np.log(np.maximum(value, 1e-12)),
 }
 FOUND = names("vitruvian.codecs")

@@ -83,6 +83,11 @@ def associative(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     return (pull + push).mean()
 
 
+def coordinates_l2(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Squared distance of coordinates B K 2 1, mean over labelled keypoints (DeepPose)."""
+    return ((output - target).square() * weight).sum() / weight.sum().clamp(min=1)
+
+
 def disk_logistic(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Logistic loss per pixel and keypoint (Papandreou et al. 2017), weighted mean."""
     loss = F.binary_cross_entropy_with_logits(output, target, reduction="none") * weight
