@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from vitruvian.train.losses import pifpaf_caf, pifpaf_cif
+from vitruvian.train.losses import offset_l1, pifpaf_caf, pifpaf_cif
 
 
 def targets(channels, cells=4):
@@ -68,3 +68,10 @@ def test_a_hopeless_background_logit_is_left_alone():
 
     assert (output.grad[0, 1, 0, 2:] == 0).all()
     assert (output.grad[0, 1, 0, :2] < 0).all()
+
+
+def test_offsets_cost_their_distance_where_they_are_known():
+    output, target = torch.tensor([[[[16.0, 100.0]]]]), torch.zeros(1, 1, 1, 2)
+
+    assert offset_l1(output, target, torch.tensor([[[[1.0, 0.0]]]])).item() == pytest.approx(0.5)
+    assert offset_l1(output, target, torch.zeros(1, 1, 1, 2)).item() == 0

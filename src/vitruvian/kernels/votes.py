@@ -14,15 +14,22 @@ def collect(
 
     What falls outside the ``shape`` (P, h, w) is lost.
     """
-    _, h, w = shape
+    count, h, w = shape
     low = np.floor(xy)
-    part = xy - low
-    corner = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])[:, None]
-    share = weight * np.abs(1 - corner - part).prod(axis=2)
-    cell = low.clip(-2, (w, h)).astype(np.int64) + corner
-    kept = ((cell >= 0) & (cell < (w, h))).all(axis=2)
-    index = (owner * h + cell[..., 1]) * w + cell[..., 0]
-    return _sums(index[kept], share[kept], int(np.prod(shape))).reshape(shape)
+    near = ((low >= -1) & (low < (w, h))).all(axis=1)
+    owner, low, weight = owner[near], low[near], weight[near]
+    across, down = (xy[near] - low).T
+    x, y = low.astype(np.intp).T + 1
+    grid = (count, h + 2, w + 2)  # one more cell around: a corner may be outside
+    index = (owner * grid[1] + y) * grid[2] + x
+    high, right = weight * down, weight * across
+    both = high * across
+    shares = (weight - right - high + both, right - both, high - both, both)
+    corners = [_sums(index, share, int(np.prod(grid))).reshape(grid) for share in shares]
+    total = corners[0][:, 1:-1, 1:-1] + corners[1][:, 1:-1, :-2]
+    total += corners[2][:, :-2, 1:-1]
+    total += corners[3][:, :-2, :-2]
+    return np.asarray(total)
 
 
 def support(owner: np.ndarray, xy: np.ndarray, weight: np.ndarray, at: np.ndarray) -> np.ndarray:

@@ -261,3 +261,9 @@ def _confidence(logit: Tensor, target: Tensor, log_spread: Tensor) -> Tensor:
 def _soft_clamp(loss: Tensor, limit: float = 5.0) -> Tensor:
     """Beyond the limit only the logarithm grows."""
     return torch.where(loss > limit, limit + (loss - limit).clamp(min=0).log1p(), loss)
+
+
+def offset_l1(output: Tensor, target: Tensor, weight: Tensor, *, radius: float = 32.0) -> Tensor:
+    """Distance on each axis over the disk's radius, mean over weighted entries (PersonLab)."""
+    loss = (output - target).abs() / radius * weight
+    return loss.sum() / weight.expand_as(loss).sum().clamp(min=1)

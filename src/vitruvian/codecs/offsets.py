@@ -1,0 +1,356 @@
+"""Disks around keypoints, and offsets that point at them and along the body.
+
+Papandreou, Zhu, Chen, Gidaris, Tompson and Murphy, "PersonLab: person pose estimation and instance
+segmentation with a bottom-up, part-based, geometric embedding model", ECCV 2018; the numbers are
+those of KerasPersonLab (the authors published none).
+
+``heatmap`` has a logit per keypoint, ``short`` an offset (x, y) to the keypoint, ``mid`` an offset
+from each keypoint to its neighbours in the body: parents to children in the skeleton's order, then
+children to parents. Offsets are in pixels; cell i is at pixel ``stride`` i; between the cells,
+fields are interpolated.
+"""
+
+import logging
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from vitruvian.core.errors import ConfigError, InputError
+from vitruvian.core.fields import Field
+from vitruvian.core.skeleton import Skeleton
+from vitruvian.core.types import Fields, Keypoints, Target
+from vitruvian.kernels.votes import collect
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offsets:
+    """All people of a view as disks and offsets.
+
+    Attributes:
+        skeleton: Keypoints; its ``parents`` are the body along which people grow.
+        stride: View pixels per cell.
+        radius: Of the disks, in pixels.
+        step: Of each axis, only every such pixel votes, for its neighbours too; 1 is the published
+            way, 2 is twice as fast and moves a keypoint by a pixel now and then.
+        floor: Pixels whose chance is no higher do not vote.
+        blur: Standard deviation in pixels that smooths the votes.
+        peak: Lowest height of a peak of the votes: 1 is a whole disk that agrees.
+        same: A peak this near to the same keypoint of a person that is there starts nobody, pixels.
+        reach: A proposal takes the nearest peak of its keypoint within so many pixels.
+        refine: How often the end of a mid offset is moved by the short offset there.
+        activated: ``heatmap`` is chances, not logits.
+        most: Largest number of peaks, the highest, that are grouped.
+    """
+
+    skeleton: Skeleton
+    stride: int = 16
+    radius: float = 32.0
+    step: int = 2
+    floor: float = 0.1
+    blur: float = 2.0
+    peak: float = 0.004
+    same: float = 10.0
+    reach: float = 32.0
+    refine: int = 2
+    activated: bool = False
+    most: int = 5000
+
+    def __post_init__(self) -> None:
+        if self.stride < 1 or self.step < 1 or self.radius <= 0 or self.most < 1:
+            raise ConfigError(
+                f"stride {self.stride}, step {self.step}, radius {self.radius}, most {self.most}; "
+                "give whole numbers from 1 on and a radius above 0"
+            )
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """``heatmap``, ``short`` and ``mid``."""
+        count, edges = len(self.skeleton), len(self.skeleton.parents)
+        channels = {"heatmap": count, "short": 2 * count, "mid": 4 * edges}
+        return tuple(Field(name=n, channels=c, stride=self.stride) for n, c in channels.items())
+
+    @property
+    def edges(self) -> np.ndarray:
+        """2E 2 int64: from which keypoint to which each mid offset leads."""
+        index = self.skeleton.index
+        pairs = [(index(parent), index(child)) for child, parent in self.skeleton.parents]
+        forward = np.array(pairs, np.int64).reshape(-1, 2)
+        return np.concatenate([forward, forward[:, ::-1]])
+
+    def encode(
+        self,
+        xy: Float32[np.ndarray, "N K 2"],
+        visible: UInt8[np.ndarray, "N K"],
+        size: tuple[int, int],
+        *,
+        boxes: Float32[np.ndarray, "N 4"],
+        trust: Float32[np.ndarray, "H W"],
+    ) -> dict[str, Target]:
+        """Targets of one view; of overlapping disks the nearer keypoint has the cell.
+
+        Args:
+            xy: N K 2 view pixels; NaN where not labelled.
+            visible: 0 not labelled, 1 hidden, 2 visible.
+            size: (H, W) of the view in pixels.
+            boxes: Not used.
+            trust: 0 where people may be that are not labelled.
+        """
+        h, w = self.fields[0].cells(size)
+        pixels = np.stack(np.meshgrid(np.arange(w), np.arange(h)), axis=-1) * self.stride
+        known = (visible > 0) & np.isfinite(xy).all(axis=2)
+        place = np.where(known[:, :, None], xy, np.nan).astype(np.float32)
+        owner, inside = self._nearest(place, pixels)
+        keypoints = np.arange(len(self.skeleton))[:, None, None]
+        padded = np.concatenate([place, np.full((1, *place.shape[1:]), np.nan, np.float32)])
+        sure = trust[:: self.stride, :: self.stride][:h, :w] > 0.5
+        targets = {"heatmap": Target(value=inside.astype(np.float32), weight=_float(sure)[None])}
+        starts, ends = self.edges.T
+        for name, source, goal in (
+            ("short", keypoints[:, 0, 0], keypoints[:, 0, 0]),
+            ("mid", starts, ends),
+        ):
+            offset = padded[owner[source], goal[:, None, None]] - pixels
+            there = inside[source] & np.isfinite(offset[..., 0]) & sure
+            value = np.where(there[..., None], offset, 0).transpose(0, 3, 1, 2).reshape(-1, h, w)
+            weight = np.repeat(there, 2, axis=0)
+            targets[name] = Target(value=_float(value), weight=_float(weight))
+        return targets
+
+    def _nearest(self, place: np.ndarray, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """K h w: whose keypoint is nearest to each cell, and whether it is within its disk."""
+        h, w, _ = pixels.shape
+        best = np.full((place.shape[1], h, w), np.inf, np.float32)
+        owner = np.full(best.shape, -1)
+        for person, points in enumerate(place):
+            distance = np.square(points[:, None, None] - pixels).sum(axis=-1)
+            nearer = distance < best
+            best[nearer], owner[nearer] = distance[nearer], person
+        return owner, best <= self.radius**2
+
+    def flip(self, fields: Fields) -> dict[str, np.ndarray]:
+        """Fields of mirrored views in the frame of the originals.
+
+        Exact where the last cell is at the last pixel: a width of ``stride`` n + 1.
+
+        Raises:
+            InputError: The fields are not this skeleton's.
+            ConfigError: A bone of the skeleton has no mirror image.
+        """
+        swap = self.skeleton.flip_index
+        pairs = list(map(tuple, self.edges.tolist()))
+        mirrored = list(map(tuple, swap[self.edges].tolist()))
+        if set(pairs) != set(mirrored):
+            raise ConfigError(
+                f"skeleton {self.skeleton.name!r}: the mirror image of its parents is another body"
+            )
+        turned = np.array([pairs.index(pair) for pair in mirrored], np.int64)
+        orders = {"heatmap": swap, "short": swap, "mid": turned}
+        made = {}
+        for field in self.fields:
+            maps = self._checked(fields, field)[..., ::-1]
+            parts = maps.reshape(len(maps), len(orders[field.name]), -1, *maps.shape[2:])
+            parts = parts[:, orders[field.name]].copy()
+            if field.name != "heatmap":
+                parts[:, :, 0] *= -1
+            made[field.name] = parts.reshape(maps.shape)
+        return made
+
+    def decode(self, fields: Fields, size: tuple[int, int]) -> list[Keypoints]:
+        """The people of each view, best first.
+
+        Args:
+            fields: ``heatmap`` B K h w, ``short`` B 2K h w, ``mid`` B 4E h w.
+            size: (H, W) of the view in pixels.
+
+        Raises:
+            InputError: The fields are not this skeleton's.
+        """
+        maps = [self._checked(fields, field) for field in self.fields]
+        return [self._decode_one(*row) for row in zip(*maps, strict=True)]
+
+    def _checked(self, fields: Fields, field: Field) -> np.ndarray:
+        maps = fields[field.name]
+        if maps.ndim != 4 or maps.shape[1] != field.channels:
+            raise InputError(
+                f"{field.name} of shape {maps.shape}; {self.skeleton.name!r} needs (B, "
+                f"{field.channels}, h, w)"
+            )
+        return maps
+
+    def _decode_one(self, heat: np.ndarray, short: np.ndarray, mid: np.ndarray) -> Keypoints:
+        bad = ~np.isfinite(heat)
+        heat = np.where(bad, 0 if self.activated else -100, heat)
+        chance = heat if self.activated else 0.5 + 0.5 * np.tanh(heat / 2)
+        short, mid = (np.where(np.isfinite(maps), maps, 0) for maps in (short, mid))
+        owner, xy, score = self.peaks(chance, short)
+        if len(owner) > self.most:
+            _log.warning("%d peaks; the %d highest are grouped", len(owner), self.most)
+            kept = np.sort(np.argsort(-score, kind="stable")[: self.most])
+            owner, xy, score = owner[kept], xy[kept], score[kept]
+        return self._keypoints(self.group(owner, xy, score, self._proposals(owner, xy, short, mid)))
+
+    def peaks(
+        self, chance: np.ndarray, short: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Local maxima of the smoothed votes (Papandreou et al. 2018, Eq. 1).
+
+        Args:
+            chance: K h w.
+            short: 2K h w.
+
+        Returns:
+            M, which keypoint; M 2, pixels; M, height.
+        """
+        size = tuple((side - 1) * self.stride + 1 for side in chance.shape[1:])
+        rows, columns = (_between(side, self.stride, self.step) for side in chance.shape[1:])
+        found = []
+        for keypoint, weak in enumerate(chance):
+            weight = rows @ weak.astype(np.float32) @ columns.T
+            y, x = np.nonzero(weight > self.floor)
+            if not len(y):
+                continue
+            dx, dy = (
+                (rows @ maps.astype(np.float32) @ columns.T)[y, x]
+                for maps in short[2 * keypoint : 2 * keypoint + 2]
+            )
+            place = np.column_stack([x * self.step + dx, y * self.step + dy])
+            xy, height = self._tops(place, weight[y, x], size)
+            found.append((np.full(len(xy), keypoint), xy, height))
+        found.append((np.zeros(0, np.int64), np.zeros((0, 2)), np.zeros(0)))
+        owner, place, height = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return owner, place, height
+
+    def _tops(
+        self, place: np.ndarray, weight: np.ndarray, size: tuple[int, ...]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Maxima among the four neighbours, row by row: (x, y) and height.
+
+        Only the part of the view that votes fall on is looked at.
+        """
+        margin = int(4 * self.blur + 0.5)
+        limit = np.array(size[::-1]) - 1
+        low = np.clip(np.floor(place.min(axis=0)) - margin - 1, 0, limit).astype(int)
+        high = np.clip(np.ceil(place.max(axis=0)) + margin + 1, 0, limit).astype(int)
+        width, height = (high - low + 1).tolist()
+        grid = collect(np.zeros(len(place), np.intp), place - low, weight, (1, height, width))[0]
+        grid *= self.step**2 / (np.pi * self.radius**2)
+        if margin:
+            side = 2 * margin + 1
+            grid = cv2.GaussianBlur(grid, (side, side), self.blur, borderType=cv2.BORDER_REFLECT)
+        y, x = np.nonzero(grid > self.peak)
+        padded = np.pad(grid, 1, constant_values=-1.0)
+        value = grid[y, x]
+        top = np.ones(len(y), bool)
+        for dy, dx in ((0, 1), (2, 1), (1, 0), (1, 2)):
+            top &= value >= padded[y + dy, x + dx]
+        return np.column_stack([x, y])[top] + low, value[top]
+
+    def _proposals(
+        self, owner: np.ndarray, xy: np.ndarray, short: np.ndarray, mid: np.ndarray
+    ) -> np.ndarray:
+        """M 2E 2: where each peak's mid offsets end; NaN for those of other keypoints."""
+        edges = self.edges
+        ends = np.full((len(owner), len(edges), 2), np.nan)
+        for number, (start, goal) in enumerate(edges):
+            mine = owner == start
+            at = xy[mine]
+            end = at + _sample(mid[2 * number : 2 * number + 2], at / self.stride)
+            for _ in range(self.refine):
+                end = end + _sample(short[2 * goal : 2 * goal + 2], end / self.stride)
+            ends[mine, number] = end
+        return ends
+
+    def group(
+        self, owner: np.ndarray, xy: np.ndarray, score: np.ndarray, ends: np.ndarray
+    ) -> np.ndarray:
+        """People N K 3 (x, y, height; 0 is absent).
+
+        The surest peak proposes places of its neighbours; each is the nearest free peak there, and
+        proposes in turn.
+
+        Args:
+            owner: Keypoint of each peak, M.
+            xy: M 2 pixels.
+            score: M.
+            ends: M 2E 2, see :meth:`_proposals`.
+        """
+        count = len(self.skeleton)
+        ways: list[list[tuple[int, int]]] = [[] for _ in range(count)]
+        for number, (start, goal) in enumerate(self.edges.tolist()):
+            ways[start].append((number, goal))
+        rows = [np.flatnonzero(owner == keypoint) for keypoint in range(count)]
+        places = [xy[row] for row in rows]
+        free = np.ones(len(owner), bool)
+        people: list[np.ndarray] = []
+        members = np.full((count, len(owner), 2), np.inf)
+        for peak in np.argsort(-score, kind="stable").tolist():
+            if not free[peak]:
+                continue
+            free[peak] = False
+            first = int(owner[peak])
+            others = members[first, : len(people)]
+            if (np.hypot(*(others - xy[peak]).T) <= self.same).any():
+                continue
+            person, queue = {first: peak}, [first]
+            for start in queue:
+                for number, goal in ways[start]:
+                    if goal in person or not len(rows[goal]):
+                        continue
+                    gap = np.hypot(*(places[goal] - ends[person[start], number]).T)
+                    gap[~free[rows[goal]]] = np.inf
+                    nearest = int(gap.argmin())
+                    if gap[nearest] <= self.reach:
+                        person[goal] = int(rows[goal][nearest])
+                        free[person[goal]] = False
+                        queue.append(goal)
+            for keypoint, index in person.items():
+                members[keypoint, len(people)] = xy[index]
+            body = np.zeros((count, 3))
+            index = list(person.values())
+            body[list(person)] = np.column_stack([xy[index], score[index]])
+            people.append(body)
+        return np.array(people).reshape(-1, count, 3)
+
+    def _keypoints(self, people: np.ndarray) -> Keypoints:
+        """Best first; a keypoint that a better person has, too, adds nothing (soft suppression)."""
+        there = people[:, :, 2] > 0
+        people = people[np.argsort(-people[:, :, 2].mean(axis=1), kind="stable")]
+        there = people[:, :, 2] > 0
+        gap = np.linalg.norm(people[:, None, :, :2] - people[None, :, :, :2], axis=3)
+        better = np.tril(np.ones((len(people),) * 2, bool), -1)[:, :, None]
+        taken = (better & there[None] & (gap <= self.same)).any(axis=1)
+        score = np.where(taken, 0, people[:, :, 2]).mean(axis=1)
+        order = np.argsort(-score, kind="stable")
+        xy = np.where(there[:, :, None], people[:, :, :2], np.nan)
+        return Keypoints(
+            xy=_float(xy[order]),
+            scores=_float(np.clip(people[order][:, :, 2], 0, 1)),
+            score=_float(score[order]),
+        )
+
+
+def _float(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.float32)
+
+
+def _between(cells: int, stride: int, step: int) -> np.ndarray:
+    """P h float32: how every ``step``-th pixel is interpolated from the cells of one side."""
+    place = np.arange(0, (cells - 1) * stride + 1, step) / stride
+    weight = np.maximum(0, 1 - np.abs(place[:, None] - np.arange(cells)))
+    return _float(weight)
+
+
+def _sample(maps: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """M C: C maps interpolated at M cells (x, y); what is outside has the border's value."""
+    h, w = maps.shape[1:]
+    x, y = np.clip(at[:, 0], 0, w - 1), np.clip(at[:, 1], 0, h - 1)
+    left, top = np.floor(x).astype(np.intp), np.floor(y).astype(np.intp)
+    right, below = np.minimum(left + 1, w - 1), np.minimum(top + 1, h - 1)
+    across, down = x - left, y - top
+    high = maps[:, top, left] * (1 - across) + maps[:, top, right] * across
+    low = maps[:, below, left] * (1 - across) + maps[:, below, right] * across
+    return np.asarray((high * (1 - down) + low * down).T)
