@@ -15,10 +15,17 @@ from vitruvian.core.errors import InputError, VitruvianError
 from vitruvian.core.lookup import names
 from vitruvian.core.skeleton import Skeleton, skeleton, skeleton_names
 from vitruvian.datasets import Dataset, open_dataset
+from vitruvian.datasets.bad import Bad
 from vitruvian.datasets.coco import coco_keypoints, write_coco
 from vitruvian.datasets.table import Table, offsets
 
 READERS = names("vitruvian.datasets")
+
+
+def _module(name: str):
+    return import_module(f"vitruvian.datasets.{name}")
+
+
 CARDS = Path(__file__).resolve().parents[2] / "docs" / "data"
 SAMPLES = {
     "coco": "samples/coco/test_coco.json@{0}/samples/coco",
@@ -64,11 +71,30 @@ def test_a_file_of_something_else_is_refused_or_empty(name, content, tmp_path):
         assert str(tmp_path) in answer or answer == "0 pictures"
 
 
-def _opened(spec: str) -> str:
+def _opened(spec: str, bad: Bad | None = None) -> str:
     try:
-        return f"{len(open_dataset(spec))} pictures"
+        return f"{len(open_dataset(spec, bad=bad))} pictures"
     except VitruvianError as error:
         return str(error)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_file_that_is_no_file_of_the_kind_is_not_skipped(name, tmp_path):
+    for ending in (".mat", ".json", ".h5", ".yaml"):
+        file = tmp_path / f"labels{ending}"
+        file.write_bytes(b"{")
+        bad = Bad(skip=True)
+        answer = _opened(f"{name}:{file}", bad)
+        assert str(tmp_path) in answer or (answer == "0 pictures" and bad.left_out)
+
+
+WRITERS = [name for name in READERS if hasattr(_module(name), f"write_{name}")]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_writer_is_named_on_its_readers_card(name):
+    card = (CARDS / f"{name}.md").read_text(encoding="utf-8")
+    assert f"`write_{name}`" in card
 
 
 def check_table(table: Table) -> None:
