@@ -246,7 +246,8 @@ def _screen(
 def _cells(start: np.ndarray, across: np.ndarray, share: np.ndarray, factor: int) -> np.ndarray:
     """S M int32: the cells that hold the nearest pixels to shares of the way."""
     pixel = np.rint(start + share[:, None] * across)
-    return (pixel * np.float32(1 / factor)).astype(np.int32)
+    cell: np.ndarray = (pixel * np.float32(1 / factor)).astype(np.int32)
+    return cell
 
 
 def _samples(start: np.ndarray, stop: np.ndarray, count: np.ndarray, rule: Rule) -> np.ndarray:
