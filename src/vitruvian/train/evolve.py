@@ -14,8 +14,10 @@ processes. Half-trained members begin anew.
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from shutil import rmtree
@@ -37,6 +39,9 @@ from vitruvian.train.member import (
 )
 
 _log = logging.getLogger(__name__)
+
+TrainAll = Callable[[Sequence[Task]], Iterator[tuple[int, float]]]
+"""Index and validation loss of every task, in the order they end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,29 +143,31 @@ def evolve(
     """
     ancestor = arguments(system)
     genes = declared_genes(system, ancestor) if genes is None else genes
-    if not genes or not genes.keys() <= ancestor.keys():
+    unknown = sorted(genes.keys() - ancestor.keys())
+    if unknown or not genes:
         raise ConfigError(
-            f"nothing is known to vary in {system.net}, or not {sorted(genes)}; name genes among "
-            f"its arguments {sorted(ancestor)}"
+            f"{system.net} has {f'no arguments {unknown}' if unknown else 'no genes of its own'}; "
+            f"genes may be any of {sorted(ancestor)}"
         )
     system, _ = with_arguments(system, ancestor)
     _open_folder(system, data, val, search, place, genes)
     members = {m.id: m for m in _read_log(place.out)}
-    for generation in range(search.generations + 1):
-        older = [m for m in members.values() if m.generation < generation]
-        proposals = _propose(system, ancestor, genes, older, search, generation)
-        todo = [(member, its) for member, its in proposals if member.id not in members]
-        tasks = [_task(its, data, val, search, place, member) for member, its in todo]
-        for index, loss in _train_all(tasks, place.processes):
-            done = _judged(todo[index][0], loss, search)
-            members[done.id] = done
-            _append(place.out, done)
-            if progress:
-                progress(done)
-        _tidy(place.out, list(members.values()), search)
-        if not proposals:
-            _log.warning("the space is exhausted after %d members", len(members))
-            break
+    with _workers(place.processes) as train_all:
+        for generation in range(search.generations + 1):
+            older = [m for m in members.values() if m.generation < generation]
+            proposals = _propose(system, ancestor, genes, older, search, generation)
+            todo = [(member, its) for member, its in proposals if member.id not in members]
+            tasks = [_task(its, data, val, search, place, member) for member, its in todo]
+            for index, loss in train_all(tasks):
+                done = _judged(todo[index][0], loss, search)
+                members[done.id] = done
+                _append(place.out, done)
+                if progress:
+                    progress(done)
+            _tidy(place.out, [m for m in members.values() if m.generation <= generation], search)
+            if not proposals:
+                _log.warning("the space is exhausted after %d members", len(members))
+                break
     return [members[key] for key in sorted(members)]
 
 
@@ -268,15 +275,20 @@ def _task(
     )
 
 
-def _train_all(tasks: Sequence[Task], processes: int) -> Iterator[tuple[int, float]]:
-    """Index and validation loss of every task, in the order they end."""
-    if processes <= 1 or len(tasks) <= 1:
-        yield from ((index, raise_member(task)) for index, task in enumerate(tasks))
+@contextmanager
+def _workers(processes: int) -> Iterator[TrainAll]:
+    """One function for the whole search, so that data are read once per process."""
+    if processes <= 1:
+        yield lambda tasks: ((index, raise_member(task)) for index, task in enumerate(tasks))
         return
-    with ProcessPoolExecutor(min(processes, len(tasks)), mp_context=get_context("spawn")) as pool:
-        running = {pool.submit(raise_member, task): index for index, task in enumerate(tasks)}
-        for future in as_completed(running):
-            yield running[future], future.result()
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        yield partial(_spread, pool)
+
+
+def _spread(pool: Executor, tasks: Sequence[Task]) -> Iterator[tuple[int, float]]:
+    running = {pool.submit(raise_member, task): index for index, task in enumerate(tasks)}
+    for future in as_completed(running):
+        yield running[future], future.result()
 
 
 def _open_folder(
@@ -340,7 +352,14 @@ def _row(member: Member) -> dict[str, object]:
 
 
 def _tidy(out: Path, members: Sequence[Member], search: Search) -> None:
-    """Draw the front; drop the weights of those who neither are on it nor can have children."""
+    """Draw the front; drop the weights of those who neither are on it nor can have children.
+
+    Args:
+        out: Folder of the search.
+        members: Of all generations up to one. A resumed search has younger ones already, which may
+            be better than parents whose other children are still to come.
+        search: Says how many have children.
+    """
     chosen = front(members)
     kept = {m.id for m in (*chosen, *parents_of(members, search.parents))}
     for member in members:
