@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from vitruvian.nets.boxes import pair_iou
-from vitruvian.train.assign import cheapest, soft_labels
+from vitruvian.train.assign import cheapest, pose_similarity, similar_poses, soft_labels
 
 
 def _authors(parity_data):
@@ -50,3 +50,45 @@ def test_overlap_of_known_pairs():
     a = torch.tensor([[0.0, 0, 10, 10], [3, 3, 3, 3]])
     b = torch.tensor([[0.0, 0, 10, 10], [5, 0, 15, 10]])
     assert pair_iou(a, b).flatten().tolist() == pytest.approx([1, 1 / 3, 0, 0])
+
+
+def _people(points):
+    """Two people whose poses the points at 20 and 60 answer exactly."""
+    boxes = torch.tensor([[0.0, 0, 40, 40], [40, 40, 80, 80]])
+    xy = torch.tensor([[[10.0, 10], [30, 30]], [[50, 50], [70, 70]]])
+    nearest = (points[:, 0] > 40).long()
+    return boxes, xy, torch.ones(2, 2), boxes[nearest], xy[nearest]
+
+
+def test_points_answer_for_the_pose_that_they_are_most_like():
+    points = torch.tensor([[20.0, 20], [24, 24], [60, 60], [90, 90]])
+    boxes, xy, known, answers, poses = _people(points)
+    given = points, torch.full((4,), 8.0), torch.zeros(4), answers, poses, boxes, xy, known
+    found = similar_poses(*given)
+    assert found.person.tolist() == [0, 0, 1, -1]
+    assert found.iou.tolist() == [1, 1, 1, 0]
+
+
+def test_who_has_no_labelled_keypoint_is_assigned_by_its_box():
+    points = torch.tensor([[20.0, 20], [60, 60]])
+    boxes, xy, known, answers, poses = _people(points)
+    known[1] = 0
+    given = points, torch.full((2,), 8.0), torch.zeros(2), answers, poses, boxes, 0 * xy, known
+    assert similar_poses(*given).person.tolist()[1] == 1
+
+
+def test_poses_without_people_are_for_nobody():
+    points = torch.tensor([[20.0, 20]])
+    boxes, xy, known, answers, poses = _people(points)
+    none = boxes[:0], xy[:0], known[:0]
+    found = similar_poses(points, torch.ones(1), torch.zeros(1), answers, poses, *none)
+    assert found.person.tolist() == [-1]
+
+
+def test_likeness_counts_labelled_keypoints_alone():
+    ours = torch.tensor([[[0.0, 0], [99, 99]]])
+    box, known = torch.tensor([[0.0, 0, 10, 10]]), torch.tensor([[1.0, 0]])
+    assert pose_similarity(ours, torch.zeros(1, 2, 2), box, known).tolist() == [1]
+    one_off = torch.tensor([[[20 * 0.07, 0.0], [0, 0]]])
+    found = pose_similarity(one_off, torch.zeros(1, 2, 2), box, known)
+    assert found.item() == pytest.approx(np.exp(-0.5))

@@ -15,6 +15,7 @@ from vitruvian.systems.faster_rcnn import faster_rcnn_res50_fpn_800x1344
 from vitruvian.systems.metadata import Metadata
 from vitruvian.systems.rtmdet import rtmdet_nano_person_320
 from vitruvian.systems.spec import System
+from vitruvian.systems.ssd import ssd_512
 from vitruvian.train.device import Device
 from vitruvian.train.export import export_onnx
 from vitruvian.train.feed import Feed
@@ -22,6 +23,15 @@ from vitruvian.train.loop import Run, source_of, train
 
 CASES = {
     "rtmdet": (rtmdet_nano_person_320, "tests.nets.test_rtmdet:tiny", {}),
+    "ssd": (
+        ssd_512,
+        "tests.nets.test_ssd:tiny",
+        {
+            "strides": (8, 16, 32),
+            "sizes": (12.0, 24.0, 40.0, 60.0),
+            "ratios": ((2.0,), (2.0, 3.0), (2.0, 3.0)),
+        },
+    ),
     "faster_rcnn": (
         faster_rcnn_res50_fpn_800x1344,
         "tests.nets.test_faster_rcnn:tiny",

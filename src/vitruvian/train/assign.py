@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vitruvian.nets.boxes import pair_iou
+from vitruvian.nets.boxes import area, pair_iou
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +15,7 @@ class Assignment:
 
     Attributes:
         person: P, index into the people; -1 for nobody.
-        iou: P, overlap of the answer with the person's box; 0 for nobody.
+        iou: P, overlap of the answer with the person's box, or likeness; 0 for nobody.
     """
 
     person: Tensor
@@ -88,3 +88,80 @@ def cheapest(cost: Tensor, overlap: Tensor, top: int) -> Tensor:
     several = wanted.sum(dim=1) > 1
     person[several] = cost[several].argmin(dim=1)
     return person.where(wanted.any(dim=1), -1)
+
+
+SIGMA = 0.07
+"""Spread of a keypoint as a share of the root of the area: about the mean of COCO's. A loss does
+not know the skeleton, so that all keypoints count alike."""
+
+
+def pose_similarity(ours: Tensor, theirs: Tensor, boxes: Tensor, known: Tensor) -> Tensor:
+    """Object keypoint similarity over labelled keypoints, ``...``; 0 where there is none.
+
+    Args:
+        ours: ``... K 2`` view pixels.
+        theirs: ``... K 2``, of the people.
+        boxes: ``... 4``, of the people.
+        known: ``... K``, 1 where a keypoint is labelled.
+    """
+    size = area(boxes).clamp(min=1)[..., None]
+    alike = torch.exp(-(ours - theirs).square().sum(dim=-1) / (2 * size * (2 * SIGMA) ** 2))
+    return (alike * known).sum(dim=-1) / known.sum(dim=-1).clamp(min=1)
+
+
+@torch.no_grad()
+def similar_poses(
+    points: Tensor,
+    strides: Tensor,
+    logits: Tensor,
+    answers: Tensor,
+    poses: Tensor,
+    boxes: Tensor,
+    xy: Tensor,
+    known: Tensor,
+    *,
+    top: int = 10,
+    radius: float = 2.5,
+) -> Assignment:
+    """Dynamic assignment by the similarity of poses (Lu et al. 2024; Ge et al. 2021, SimOTA).
+
+    A point may answer if it is inside a box or ``radius`` cells from the middle of a person's
+    keypoints, and should be both. People without labelled keypoints count by their boxes.
+
+    Args:
+        points: P 2 view pixels.
+        strides: P pixels.
+        logits: P.
+        answers: P 4 xyxy.
+        poses: P K 2 view pixels.
+        boxes: N 4 xyxy of the people.
+        xy: N K 2 of the people.
+        known: N K, 1 where a keypoint is labelled.
+        top: As many points answer for a person as their ``top`` best similarities sum up to.
+        radius: See above.
+
+    Returns:
+        ``iou`` is the similarity of the pose.
+    """
+    person = torch.full_like(points[:, 0], -1, dtype=torch.long)
+    alike = torch.zeros_like(logits)
+    labelled = known.sum(dim=1, keepdim=True)
+    middle = (xy * known[..., None]).sum(dim=1) / labelled.clamp(min=1)
+    middle = torch.where(labelled > 0, middle, (boxes[:, :2] + boxes[:, 2:]) / 2)
+    inside = _inside(points, boxes)
+    far = (points[:, None] - middle).abs().amax(dim=-1)
+    close = far < radius * strides[:, None]
+    candidates = (inside | close).any(dim=1).nonzero()[:, 0]
+    if not len(candidates):
+        return Assignment(person=person, iou=alike)
+    iou = pair_iou(answers[candidates], boxes)
+    similar = pose_similarity(poses[candidates][:, None], xy[None], boxes[None], known[None])
+    similar = torch.where(labelled[:, 0] > 0, similar, iou)
+    logit = logits[candidates, None].expand_as(iou)
+    cost = -F.logsigmoid(logit) - 3 * (iou + 1e-8).log() - 3 * (similar + 1e-8).log()
+    cost = cost + 1e5 * ~(inside & close)[candidates]
+    chosen = cheapest(cost, similar, top)
+    person[candidates] = chosen
+    taken = (chosen >= 0).nonzero()[:, 0]
+    alike[candidates[taken]] = similar[taken, chosen[taken]]
+    return Assignment(person=person, iou=alike)

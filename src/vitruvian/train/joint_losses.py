@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vitruvian.codecs.proposals import STRIDE
-from vitruvian.nets.boxes import area, draw, encode, match
+from vitruvian.nets.boxes import area, draw, encode, match, pair_iou
 from vitruvian.nets.faster_rcnn import WEIGHTS
 from vitruvian.nets.mask_rcnn import keypoint_cells
-from vitruvian.train.assign import soft_labels
+from vitruvian.train.assign import Assignment, pose_similarity, similar_poses, soft_labels
 
 Terms = dict[str, Tensor]
 
@@ -105,6 +105,77 @@ def mask_rcnn(stage: Terms, targets: Terms, weights: Terms) -> Terms:
     return two_stage(stage, targets, weights) | {"keypoint": total / count.clamp(min=1)}
 
 
+def rtmo(stage: Terms, targets: Terms, weights: Terms) -> Terms:
+    """Scores, boxes, visibilities and keypoints, the latter twice (Lu et al. 2024, first stage).
+
+    Varifocal loss of the score against the root of the keypoints' similarity; squared overlap,
+    times 5; similarity of the keypoints that the cell regresses, times 30; cross-entropy of
+    visibilities; likelihood of the keypoints' bins.
+    """
+    x, y, stride = stage["point"][0, ..., 0]
+    points, terms = torch.stack([x, y], dim=1), []
+    for row, boxes in enumerate(people_of(targets, weights)):
+        here = {name: maps[row if len(maps) > 1 else 0, ..., 0].T for name, maps in stage.items()}
+        xy, known = targets["xy"][row, : len(boxes)], weights["xy"][row, : len(boxes), :, 0]
+        proxy = here["proxy"].unflatten(1, (-1, 2))
+        given = similar_poses(
+            points, stride, here["score"][:, 0], here["box"], proxy.detach(), boxes, xy, known
+        )
+        terms.append(_rtmo_terms(here, given, boxes, xy, known, targets["trust"][row, 0]))
+    sums = torch.stack(terms).sum(dim=0)
+    count = sums[-1].clamp(min=1)
+    names = ("score", "box", "proxy", "visible", "keypoint")
+    factors = sums.new_tensor([1, 5, 30, 1, 1])
+    return dict(zip(names, factors * sums[:-1] / count, strict=True))
+
+
+def _rtmo_terms(
+    here: Terms, given: Assignment, boxes: Tensor, xy: Tensor, known: Tensor, trust: Tensor
+) -> Tensor:
+    """Sums over the cells of a view, and how many cells have a person: 6."""
+    taken = (given.person >= 0).nonzero()[:, 0]
+    of, logit = given.person[taken], here["score"][:, 0]
+    label = given.iou.sqrt()
+    sure = torch.where(given.person >= 0, 1.0, _sure(trust, here["box"].detach()))
+    focus = torch.where(given.person >= 0, label, 0.75 * logit.detach().sigmoid().square())
+    score = F.binary_cross_entropy_with_logits(logit, label, reduction="none") * focus * sure
+    overlap = pair_iou(here["box"][taken][:, None], boxes[of][:, None])[:, 0, 0]
+    proxy = here["proxy"][taken].unflatten(1, (-1, 2))
+    alike = pose_similarity(proxy[:, None], xy[of][:, None], boxes[of][:, None], known[of][:, None])
+    seen = F.binary_cross_entropy_with_logits(
+        here["visible"][taken], known[of], reduction="none"
+    ).mean(dim=1)
+    sums = [score, 1 - overlap.square(), 1 - alike[:, 0], seen]
+    found = [part.sum() for part in sums]
+    return torch.stack(
+        [*found, _bin_likelihood(here, given, boxes, xy, known), found[0].new_tensor(len(taken))]
+    )
+
+
+def _bin_likelihood(
+    here: Terms, given: Assignment, boxes: Tensor, xy: Tensor, known: Tensor
+) -> Tensor:
+    """Negative logarithm of the chance of the keypoints' bins, a sum over located cells.
+
+    A bin at distance d from the keypoint counts exp(-d / (2 s sigma)) / sigma, s the root of the
+    person's area and sigma what the network says of its own error (Lu et al. 2024, Eq. 5-7).
+    """
+    person = given.person[here["index"][:, 0].long()]
+    some = (person >= 0).nonzero()[:, 0]
+    of, frame, sigma = person[some], here["frame"][some], here["sigma"][some]
+    scale = area(boxes[of]).sqrt()[:, None, None]
+    likelihood = 1.0
+    for axis, name in enumerate(("bins_x", "bins_y")):
+        logits = here[name][some].unflatten(1, (sigma.shape[1], -1))
+        step = torch.linspace(-0.5, 0.5, logits.shape[-1], device=logits.device)
+        place = frame[:, axis, None] + frame[:, 2 + axis, None] * step
+        far = (place[:, None] - xy[of][..., axis, None]).abs()
+        profile = torch.exp(-far / (2 * scale * sigma[..., None])) / sigma[..., None]
+        likelihood = likelihood * (logits.softmax(dim=-1) * profile).sum(dim=-1)
+    loss = -(likelihood + 1e-4).log() * known[of]
+    return (loss.sum(dim=1) / known[of].sum(dim=1).clamp(min=1)).sum()
+
+
 def _second(stage: Terms, row: int, boxes: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:
     """Losses of the second look at the proposals of one view."""
     rois = stage["roi"][row, ..., 0].T
@@ -147,3 +218,31 @@ def _points(maps: Tensor, stride: int) -> Tensor:
 def _trust(trust: Tensor, maps: Tensor) -> Tensor:
     """Trust B 1 h w in the cells of a coarser map, the least of what a cell covers: B hw."""
     return -F.adaptive_max_pool2d(-trust, maps.shape[-2:]).flatten(1)
+
+
+def multibox(stage: Terms, targets: Terms, weights: Terms) -> Terms:
+    """Classes of boxes with people and of the hardest without, 3 : 1, and smooth L1 of the boxes.
+
+    Liu et al. 2016 (SSD), Eq. 1-3: both are sums, divided by the number of boxes with people.
+    """
+    names = [name for name in targets if name.startswith("score")]
+    there = torch.cat([_rows(targets[name], 1) for name in names], dim=1)[..., 0]
+    sure = torch.cat([_rows(weights[name], 1) for name in names], dim=1)[..., 0]
+    classes = stage[names[0]].shape[1] // targets[names[0]].shape[1]
+    logits = torch.cat([_rows(stage[name], classes) for name in names], dim=1)
+    loss = F.cross_entropy(logits.transpose(1, 2), there.long(), reduction="none") * sure
+    nobody = (there == 0) & (sure > 0)
+    hardest = loss.detach().masked_fill(~nobody, -1).argsort(dim=1, descending=True).argsort(dim=1)
+    people = there.sum(dim=1, keepdim=True)
+    taken = (there > 0) | (nobody & (hardest < (3 * people).clamp(min=1)))
+    boxes = torch.zeros_like(people).sum()
+    for name in (name.replace("score", "box") for name in names):
+        error = F.smooth_l1_loss(stage[name], targets[name], reduction="none")
+        boxes = boxes + (error * weights[name]).sum()
+    count = people.sum().clamp(min=1)
+    return {"score": (loss * taken).sum() / count, "box": boxes / count}
+
+
+def _rows(maps: Tensor, channels: int) -> Tensor:
+    """Maps B AC h w as rows B hwA C."""
+    return maps.permute(0, 2, 3, 1).flatten(1).unflatten(1, (-1, channels))
