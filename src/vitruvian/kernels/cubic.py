@@ -15,7 +15,7 @@ from math import comb
 import numpy as np
 
 _A = -0.75
-_SLACK = 0.1
+_SLACK, _BLURRED_SLACK = 0.05, 0.3
 """Share of a patch's steepest slope below which a slope counts as level: see :func:`_may_top`."""
 _CELLS, _CHUNK = 1 << 14, 1024
 """Cells of maps, and patches of them, that are looked at together; bounds the memory."""
@@ -158,10 +158,11 @@ def _some_peaks(
     """:func:`peaks` of a few maps, part after part and in any order."""
     maps = _padded(maps, down, across)
     near = _nodes(maps, down, across)
-    patches = _active(near, floor)
+    slack = _SLACK if down.nodes is None else _BLURRED_SLACK
+    patches = _active(near, floor / (1 + slack))
     for at in range(0, len(patches[0]), _CHUNK):
         owner, row, column = (index[at : at + _CHUNK] for index in patches)
-        may = _may_top(_windows(near, owner, row, column, (4, 4)), _hulls(down, across))
+        may = _may_top(_windows(near, owner, row, column, (4, 4)), _hulls(down, across), slack)
         if down.nodes is not None:
             may |= _blurred_edge(row, down) | _blurred_edge(column, across)
         owner, row, column = owner[may], row[may], column[may]
@@ -317,7 +318,7 @@ def _active(near: np.ndarray, floor: float) -> tuple[np.ndarray, ...]:
     np.maximum(bend, u1, out=bend)
     np.maximum(bend, u2, out=bend)
     reached = np.zeros(flat.size, bool)
-    np.greater(bend, floor / (1 + _SLACK), out=reached[: bend.size])
+    np.greater(bend, floor, out=reached[: bend.size])
     return np.nonzero(reached.reshape(-1, h, w)[:, :-3, :-3])
 
 
@@ -335,18 +336,18 @@ def _windows(
     return np.asarray(maps.reshape(-1).take(reach + corner))
 
 
-def _may_top(cells: np.ndarray, hulls: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+def _may_top(cells: np.ndarray, hulls: tuple[np.ndarray, np.ndarray], slack: float) -> np.ndarray:
     """M: whether patches, and half a grid point around them, can be level along both axes.
 
     The patches' 16 cells are the rows of ``cells``; ``hulls`` are of :func:`_hulls`. The slack is
-    for what is not quite a bicubic patch: a second enlargement, a blur, and the half grid point
-    that lies in the next patch.
+    for what is not quite a bicubic patch: the half grid point that lies in the next patch, a second
+    enlargement, and, so that little is left to tell then, a blur.
     """
     may = np.ones(cells.shape[1], bool)
     for taps in hulls:
         slopes = taps @ cells
         low, high = slopes.min(axis=0), slopes.max(axis=0)
-        may &= (low <= _SLACK * high) & (high >= _SLACK * low)
+        may &= (low <= slack * high) & (high >= slack * low)
     return may
 
 
@@ -363,7 +364,7 @@ def _bezier(axis: Axis) -> np.ndarray:
     moved = [[comb(j, i) * start ** max(j - i, 0) for j in range(4)] for i in range(4)]
     power = (np.array(moved) @ axis.curve) * (1 - 2 * start) ** np.arange(4)[:, None]
     bernstein = [[comb(k, i) / comb(3, i) for i in range(4)] for k in range(4)]
-    return (np.array(bernstein) @ power).astype(np.float32)
+    return np.asarray(np.array(bernstein) @ power, np.float32)
 
 
 def _blurred_edge(block: np.ndarray, axis: Axis) -> np.ndarray:
