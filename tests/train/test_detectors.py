@@ -5,18 +5,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from vitruvian.codecs.located import Located
+from vitruvian.codecs.roi_keypoints import RoiKeypoints
+from vitruvian.core.lookup import find
+from vitruvian.core.skeleton import Skeleton
 from vitruvian.datasets import open_dataset
 from vitruvian.image.augment import Augment
-from vitruvian.runtime.backends import open_network
+from vitruvian.runtime.backends import open_network, torch_network
+from vitruvian.runtime.bottomup import BottomUp
 from vitruvian.runtime.detect import Detector
 from vitruvian.runtime.model import Model
 from vitruvian.systems.faster_rcnn import faster_rcnn_res50_fpn_800x1344
+from vitruvian.systems.mask_rcnn import mask_rcnn_res50_800x1344
 from vitruvian.systems.metadata import Metadata
 from vitruvian.systems.rtmdet import rtmdet_nano_person_320
+from vitruvian.systems.rtmo import rtmo_s_640
 from vitruvian.systems.spec import System
 from vitruvian.systems.ssd import ssd_512
-from vitruvian.train.device import Device
+from vitruvian.train.device import Device, Normalised
 from vitruvian.train.export import export_onnx
 from vitruvian.train.feed import Feed
 from vitruvian.train.loop import Run, source_of, train
@@ -57,6 +65,50 @@ def _small(case: str) -> System:
     )
     size = replace(system.input, size=(64, 64))
     return replace(system, net=net, net_args={}, input=size, codec=codec, recipe=recipe)
+
+
+ROBOT = Skeleton(name="three", keypoints=("top", "left", "right"), swaps=(("left", "right"),))
+ONE_NETWORK = {
+    "mask_rcnn": ("tests.nets.test_mask_rcnn:tiny", RoiKeypoints(skeleton=ROBOT, people=4)),
+    "rtmo": ("tests.nets.test_rtmo:tiny", Located(skeleton=ROBOT, people=4)),
+}
+
+
+def _fresh(system: System) -> Model:
+    """The system's network as it begins, without export."""
+    torch.manual_seed(0)
+    net = find("vitruvian.nets", system.net)()
+    backend = torch_network(Normalised(net, system.input).eval())
+    return Model(metadata=Metadata.of(system), backend=backend)
+
+
+def _pictures() -> list[np.ndarray]:
+    picture = np.random.default_rng(0).integers(0, 256, (80, 60, 3), dtype=np.uint8)
+    return [picture, picture[:40]]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_runtime_reads_boxes_from_a_fresh_network(case: str) -> None:
+    for boxes in Detector(model=_fresh(_small(case)), conf=0.001)(_pictures()):
+        assert np.isfinite(boxes.xyxy).all()
+        assert (np.diff(boxes.scores) <= 0).all()
+
+
+@pytest.mark.parametrize("case", ONE_NETWORK)
+def test_the_runtime_reads_people_from_a_fresh_network(case: str) -> None:
+    net, codec = ONE_NETWORK[case]
+    page = {"mask_rcnn": mask_rcnn_res50_800x1344, "rtmo": rtmo_s_640}[case]()
+    system = replace(
+        page,
+        net=net,
+        codec=replace(codec, threshold=0.0),
+        skeleton=ROBOT,
+        input=replace(page.input, size=(64, 64)),
+    )
+    tall, wide = BottomUp(model=_fresh(system))(_pictures())
+    assert len(tall) > 0
+    assert tall.xy.shape[1:] == wide.xy.shape[1:] == (3, 2)
+    assert np.isfinite(tall.xy).all()
 
 
 @pytest.mark.slow
