@@ -20,7 +20,7 @@ def _decoder(path: Path) -> Row:
         codec = Offsets(
             skeleton=skeleton("coco17"),
             stride=meta["stride"],
-            radius=meta["kp_radius"],
+            radius=float(meta["kp_radius"]),
             peak=meta["peak_thresh"],
             step=1,
             floor=-1.0,
