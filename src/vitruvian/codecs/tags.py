@@ -184,10 +184,10 @@ class Tags:
         heat = self._heat(fields) if merged is None else merged
         tags = self._tags(fields, heat.shape[2:])
         factor = 1 if merged is not None else (self.fine_stride or self.stride) // self.search
-        if not np.isfinite(heat.sum() + tags.sum()):
+        if not np.isfinite(sum(maps.sum() for maps in (heat, *tags))):
             _log.warning("heatmaps or tags are not finite; such cells count as empty")
-            heat, tags = (np.nan_to_num(maps, posinf=0, neginf=0) for maps in (heat, tags))
-        return [self._people(*maps, factor) for maps in zip(heat, tags, strict=True)]
+            heat, *tags = (np.nan_to_num(maps, posinf=0, neginf=0) for maps in (heat, *tags))
+        return [self._people(maps, [tag[i] for tag in tags], factor) for i, maps in enumerate(heat)]
 
     def _check(self, fields: Fields) -> None:
         for name, maps in fields.items():
@@ -207,18 +207,18 @@ class Tags:
         mean *= 0.5
         return mean
 
-    def _tags(self, fields: Fields, cells: tuple[int, ...]) -> np.ndarray:
-        """B T K h w: tags on the grid of the heatmaps, by way of the finer grid if there is one."""
+    def _tags(self, fields: Fields, cells: tuple[int, ...]) -> list[np.ndarray]:
+        """T times B K h w: tags on the grid of the heatmaps, by way of the finer grid."""
         fine = self.stride // (self.fine_stride or self.stride)
         tags = []
         for maps in (fields[name] for name in ("tag", "tag_flip") if name in fields):
             for size in ((maps.shape[2] * fine, maps.shape[3] * fine), cells):
                 maps = maps if maps.shape[2:] == size else _resized(maps, size)
             tags.append(maps)
-        return np.stack(tags, axis=1)
+        return tags
 
-    def _people(self, heat: np.ndarray, tags: np.ndarray, factor: int) -> Keypoints:
-        """The people of one view from K h w heatmaps and T K h w tags."""
+    def _people(self, heat: np.ndarray, tags: list[np.ndarray], factor: int) -> Keypoints:
+        """The people of one view from K h w heatmaps and T times K h w tags."""
         joint, grid, value, slope = self._peaks(heat, factor)
         tag = _tags_at(tags, factor, joint, grid)
         norm = 1.0 if self.distance == "norm" else len(tags) ** -0.5
@@ -266,7 +266,7 @@ class Tags:
     def _refine(
         self,
         heat: np.ndarray,
-        tags: np.ndarray,
+        tags: list[np.ndarray],
         factor: int,
         rows: np.ndarray,
         tag: np.ndarray,
@@ -321,7 +321,9 @@ def _resized(maps: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     return out
 
 
-def _tags_at(tags: np.ndarray, factor: int, joint: np.ndarray, grid: np.ndarray) -> np.ndarray:
+def _tags_at(
+    tags: list[np.ndarray], factor: int, joint: np.ndarray, grid: np.ndarray
+) -> np.ndarray:
     """M T float64 tags at grid points M 2."""
     values = [enlarged_at(maps, factor, joint, grid[:, 0], grid[:, 1]) for maps in tags]
     return np.stack(values, axis=1).clip(-_LARGEST_TAG, _LARGEST_TAG).astype(np.float64)

@@ -58,9 +58,11 @@ def enlarged_blocks(
 
     ``x`` and ``y`` are multiples of ``factor``, and so is ``side``; beyond a map its edge goes on.
     """
-    taps, reach = _taps(factor, 0, side)
-    near = _around(maps, owner, x // factor, y // factor, reach)
-    return _enlarge(near, taps)
+    cells = side // factor
+    place = (np.arange(side) + 0.5) / factor - 0.5
+    weight = np.clip(1 - np.abs(place[:, None] - np.arange(-1, cells + 1)), 0, 1)
+    near = _around(maps, owner, x // factor, y // factor, 1, cells)
+    return _enlarge(near, weight.astype(np.float32))
 
 
 def _least(maps: np.ndarray, factor: int, floor: float) -> float:
@@ -85,13 +87,13 @@ def _peaks(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """:func:`enlarged_peaks` among the points of some cells (positions in the flat array)."""
     _, h, w = maps.shape
-    owner, rest = np.divmod(cells, h * w)
-    y, x = np.divmod(rest, w)
-    possible = _possible(_around(maps, owner, x, y, 1), factor)
+    line, x = np.divmod(cells, w)
+    owner, y = np.divmod(line, h)
+    possible = _possible(_nine(maps, cells, x, y), factor)
     owner, x, y = owner[possible], x[possible], y[possible]
     first, count = ((factor - 1) // 2, 1) if factor % 2 else (factor // 2 - 1, 2)
     taps, reach = _taps(factor, first - radius, count + 2 * radius)
-    fine = _enlarge(_around(maps, owner, x, y, reach), taps)
+    fine = _enlarge(_around(maps, owner, x, y, reach, 1), taps)
     steps = np.arange(first - radius, first + count + radius)
     columns, rows = x[:, None] * factor + steps, y[:, None] * factor + steps
     # Beyond the outermost centres the map is level; its points there would tie with the peak.
@@ -114,20 +116,35 @@ def _peaks(
     return peaks[0], peaks[1], peaks[2], peaks[3]
 
 
-def _possible(near: np.ndarray, factor: int) -> np.ndarray:
-    """M: whether a point next to the middle of M 3 3 cells can top the points beside it.
+def _nine(maps: np.ndarray, cells: np.ndarray, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
+    """The 3 x 3 cells around M cells, row by row; beyond the border the outermost cell goes on."""
+    _, h, w = maps.shape
+    flat = maps.reshape(-1)
+    rows = (cells - w * (y > 0), cells, cells + w * (y < h - 1))
+    steps = (-(x > 0).astype(np.int64), 0, (x < w - 1).astype(np.int64))
+    return [flat.take(row + step) for row in rows for step in steps]
+
+
+def _possible(near: list[np.ndarray], factor: int) -> np.ndarray:
+    """M: whether a point next to the middle of 3 x 3 cells (nine times M) can top those beside it.
 
     Along a row of the enlarged map the middle column must be highest, whichever row above or below
     the centre it is, and along a column the middle row; a little slack is for rounding.
     """
-    lean, slack = _lean(factor), 1e-5 * np.abs(near[:, 1, 1])
+    lean = _lean(factor)
+    middle = near[4] * (1 - lean + 1e-5)
     fits = []
-    for cells in (near, near.transpose(0, 2, 1)):
-        straight, either = (1 - lean) * cells[:, 1], []
-        for side in (0, 2):
-            row = straight + lean * cells[:, side]
-            either.append(row[:, 1] + slack >= np.maximum(row[:, 0], row[:, 2]))
-        fits.append(either[0] | either[1])
+    for before, after, corners in ((3, 5, (0, 2, 6, 8)), (1, 7, (0, 6, 2, 8))):
+        # Moving to one side of the middle line and to the other; ``corners`` are that side's.
+        one, other = (1, 7) if before == 3 else (3, 5)
+        sides = []
+        for across, (left, right) in ((one, corners[:2]), (other, corners[2:])):
+            rival = np.maximum(
+                (1 - lean) * near[before] + lean * near[left],
+                (1 - lean) * near[after] + lean * near[right],
+            )
+            sides.append(middle + lean * near[across] >= rival)
+        fits.append(sides[0] | sides[1])
     possible: np.ndarray = fits[0] & fits[1]
     return possible
 
@@ -163,13 +180,16 @@ def _enlarge(near: np.ndarray, taps: np.ndarray) -> np.ndarray:
 
 
 def _around(
-    maps: np.ndarray, owner: np.ndarray, x: np.ndarray, y: np.ndarray, reach: int
+    maps: np.ndarray, owner: np.ndarray, x: np.ndarray, y: np.ndarray, reach: int, side: int
 ) -> np.ndarray:
-    """M n n cells around M cells; beyond the border the outermost cell goes on."""
+    """M n n cells from (x - reach, y - reach) to beyond ``side`` cells by as much.
+
+    Beyond the border the outermost cell goes on.
+    """
     _, h, w = maps.shape
-    steps = np.arange(-reach, reach + 1)
-    columns = np.clip(x[:, None] + steps, 0, w - 1)
-    rows = np.clip(y[:, None] + steps, 0, h - 1) * w + owner[:, None] * (h * w)
+    steps = np.arange(-reach, side + reach)
+    columns = np.minimum(np.maximum(x[:, None] + steps, 0), w - 1)
+    rows = np.minimum(np.maximum(y[:, None] + steps, 0), h - 1) * w + owner[:, None] * (h * w)
     near: np.ndarray = maps.reshape(-1).take(rows[:, :, None] + columns[:, None, :])
     return near
 

@@ -88,7 +88,7 @@ def _matched(
 
 def most_alike(
     heat: np.ndarray,
-    tags: np.ndarray,
+    tags: Sequence[np.ndarray],
     factor: int,
     joint: np.ndarray,
     wanted: np.ndarray,
@@ -101,7 +101,7 @@ def most_alike(
 
     Args:
         heat: K h w float32.
-        tags: T K h w float32.
+        tags: T times K h w float32.
         factor: Grid points per cell.
         joint: Q, the joints that are looked for.
         wanted: Q T, the tags of the people they are looked for.
@@ -110,7 +110,7 @@ def most_alike(
     Returns:
         Grid points Q 2 (x, y) and the values of ``heat`` there, Q.
     """
-    bounds = {int(k): _bounds(heat[k], tags[:, k]) for k in np.unique(joint)}
+    bounds = {int(k): _bounds(heat[k], [maps[k] for maps in tags]) for k in np.unique(joint)}
     xy, value = np.zeros((len(joint), 2), np.int64), np.zeros(len(joint), np.float32)
     order = np.argsort(joint, kind="stable")
     for start in range(0, len(order), _CHUNK):
@@ -128,45 +128,64 @@ def most_alike(
 def _search(
     bound: np.ndarray,
     heat: np.ndarray,
-    tags: np.ndarray,
+    tags: Sequence[np.ndarray],
     factor: int,
     joint: np.ndarray,
     wanted: np.ndarray,
     norm: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Best first over the blocks, whose bounds Q n are used up."""
+    """Best first over the blocks, whose bounds Q n are used up; more of them each time."""
     _, h, w = heat.shape
     side, width = _BLOCK * factor, -(-w // _BLOCK)
     best, value = np.full(len(joint), -np.inf, np.float32), np.zeros(len(joint), np.float32)
-    xy, rows = np.zeros((len(joint), 2), np.int64), np.arange(len(joint))
+    xy, rows, step = np.zeros((len(joint), 2), np.int64), np.arange(len(joint)), 1
     while len(rows):
-        here = np.arange(len(rows))
-        block = bound.argmax(axis=1)
-        open_ = bound[here, block] > best[rows]
-        if not open_.all():
-            bound, rows, block = bound[open_], rows[open_], block[open_]
-            here = here[: len(rows)]
-            if not len(rows):
-                break
-        bound[here, block] = -np.inf
-        k, x, y = joint[rows], block % width * side, block // width * side
+        blocks = _highest(bound, step)
+        promising = np.take_along_axis(bound, blocks, 1) > best[rows, None]
+        query, chosen = np.nonzero(promising)
+        if not len(query):
+            break
+        block = blocks[query, chosen]
+        bound[query, block] = -np.inf
+        k, x, y = joint[rows[query]], block % width * side, block // width * side
         seen = enlarged_blocks(heat, factor, k, x, y, side)
-        far = sum(
-            (enlarged_blocks(maps, factor, k, x, y, side) - tag[:, None, None]) ** 2
-            for maps, tag in zip(tags, wanted[rows].T.astype(np.float32), strict=True)
+        gaps = (
+            enlarged_blocks(maps, factor, k, x, y, side) - tag[rows[query], None, None]
+            for maps, tag in zip(tags, wanted.T.astype(np.float32), strict=True)
         )
-        alike = (seen - np.rint(norm * np.sqrt(far))).reshape(len(rows), -1)
+        alike = (seen - np.rint(norm * _length(list(gaps)))).reshape(len(query), -1)
         at = alike.argmax(axis=1)
-        better = alike[here, at] > best[rows]
-        here, at, won = here[better], at[better], rows[better]
-        best[won] = alike[here, at]
-        value[won] = seen.reshape(len(seen), -1)[here, at]
-        found = np.stack([x[better] + at % side, y[better] + at // side], axis=1)
+        top = np.full(blocks.shape, -np.inf, np.float32)
+        top[query, chosen] = alike[np.arange(len(query)), at]
+        pair = np.full(blocks.shape, -1)
+        pair[query, chosen] = np.arange(len(query))
+        winner = top.argmax(axis=1)
+        better = top[np.arange(len(rows)), winner] > best[rows]
+        pairs, won = pair[better, winner[better]], rows[better]
+        best[won], value[won] = alike[pairs, at[pairs]], seen.reshape(alike.shape)[pairs, at[pairs]]
+        found = np.stack([x[pairs] + at[pairs] % side, y[pairs] + at[pairs] // side], axis=1)
         xy[won] = np.minimum(found, np.array([w, h]) * factor - 1)
+        left = promising.all(axis=1) & (bound.max(axis=1) > best[rows])
+        bound, rows, step = bound[left], rows[left], min(8 * step, bound.shape[1])
     return xy, value
 
 
-def _bounds(heat: np.ndarray, tags: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _highest(bound: np.ndarray, count: int) -> np.ndarray:
+    """Columns of the ``count`` highest of each row, in no order."""
+    if count == 1:
+        return bound.argmax(axis=1)[:, None]
+    return np.argpartition(bound, -count, axis=1)[:, -count:]
+
+
+def _length(gaps: list[np.ndarray]) -> np.ndarray:
+    """Euclidean length of vectors given by component."""
+    if len(gaps) == 1:
+        return np.abs(gaps[0])
+    length: np.ndarray = np.sqrt(sum(gap * gap for gap in gaps))
+    return length
+
+
+def _bounds(heat: np.ndarray, tags: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of every block: the highest heat (n) and the lowest and highest tags (T n) it can hold."""
     import cv2
 
