@@ -20,6 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="change a setting of the page, e.g. input.size=256,192",
     )
+    parser.add_argument(
+        "--skeleton", metavar="FILE.json", help="the keypoints it was trained on, if not the page's"
+    )
     parser.add_argument("--f32", action="store_true", help="store weights in float32, not float16")
     parser.add_argument(
         "--provenance", type=Path, help="JSON to add to what the weights say of their training"
@@ -32,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from vitruvian.core.config import override
     from vitruvian.core.errors import MissingExtra
     from vitruvian.core.lookup import find
+    from vitruvian.core.skeleton import skeleton
 
     try:
         from vitruvian.train.export import export_onnx
@@ -39,10 +43,14 @@ def run(args: argparse.Namespace) -> int:
         raise MissingExtra(str(error.name), "train", "vitruvian export") from error
     from vitruvian.nets import convert
     from vitruvian.systems.metadata import Metadata
+    from vitruvian.systems.skeletons import with_skeleton
     from vitruvian.train.checkpoint import provenance_of
     from vitruvian.train.loop import build
 
-    system = override(find("vitruvian.systems", args.system)(), args.changes)
+    system = find("vitruvian.systems", args.system)()
+    if args.skeleton:
+        system = with_skeleton(system, skeleton(args.skeleton))
+    system = override(system, args.changes)
     net = build(system)
     convert.load(net, convert.read(args.weights))
     training = provenance_of(args.weights)

@@ -5,7 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from vitruvian.cli._data import add_skip_bad, opened
+from vitruvian.cli._data import add_skip_bad, on_skeleton, opened
 from vitruvian.core.errors import ConfigError
 
 
@@ -30,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="change a setting of the page, e.g. train.lr=3e-4 or input.size=256,192",
     )
     add_skip_bad(parser)
+    parser.add_argument(
+        "--skeleton", metavar="FILE.json", help="keypoints of your own, instead of the page's"
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--start", type=Path, help="weights of this network or of its backbone")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N")
@@ -46,25 +49,33 @@ def run(args: argparse.Namespace) -> int:
     from vitruvian.core.config import override
     from vitruvian.core.errors import MissingExtra
     from vitruvian.core.lookup import find
+    from vitruvian.core.skeleton import skeleton
 
     try:
         from vitruvian.train.device import choose_device
     except ModuleNotFoundError as error:
         raise MissingExtra("torch", "train", "vitruvian train") from error
     from vitruvian.nets import convert
+    from vitruvian.systems.skeletons import with_skeleton
     from vitruvian.train.feed import Feed
     from vitruvian.train.loop import Run, source_of, train
     from vitruvian.train.validate import validator
 
     if args.resume and args.start:
         raise ConfigError("--resume goes on with the run's own weights; leave --start out")
-    system = override(find("vitruvian.systems", args.system)(), args.changes)
+    system = find("vitruvian.systems", args.system)()
+    if args.skeleton:
+        system = with_skeleton(system, skeleton(args.skeleton))
+    system = override(system, args.changes)
     device = choose_device(args.device, args.precision, threads=args.threads)
-    data = [opened(spec, skip_bad=args.skip_bad) for spec in args.data]
+    data = [
+        on_skeleton(opened(spec, skip_bad=args.skip_bad), system.skeleton) for spec in args.data
+    ]
     feed = Feed(source_of(system, data), system, workers=args.workers)
     validate = None
     if args.val:
         val = opened(args.val, skip_bad=args.skip_bad, pictures=not args.val_limit)
+        val = on_skeleton(val, system.skeleton)
         validate = validator(system, val, device, limit=args.val_limit)
     plan = Run(
         out=args.out,

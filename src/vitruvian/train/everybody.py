@@ -36,7 +36,7 @@ class Everybody:
         self._samples: list[Sample] = []
         for dataset in datasets:
             bones = check_skeleton(dataset.skeleton, system)
-            alike = dataset.skeleton.keypoints == bones.keypoints
+            alike = dataset.skeleton == bones  # names, and which of them a mirror exchanges
             samples = [sample if alike else convert(sample, bones) for sample in dataset]
             empty = not any(len(sample) for sample in samples)
             self._samples += samples if empty else [s for s in samples if _labelled(s).any()]

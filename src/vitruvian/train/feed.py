@@ -117,7 +117,7 @@ class People:
         self._rows: list[tuple[int, int]] = []
         for dataset in datasets:
             bones = check_skeleton(dataset.skeleton, system)
-            alike = dataset.skeleton.keypoints == bones.keypoints
+            alike = dataset.skeleton == bones  # names, and which of them a mirror exchanges
             for original in dataset:
                 sample = original if alike else convert(original, bones)
                 people = _trainable(sample, min_keypoints)
