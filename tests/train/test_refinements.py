@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from vitruvian.core.errors import ConfigError
 from vitruvian.core.skeleton import Skeleton
 from vitruvian.datasets import open_dataset
 from vitruvian.nets.blocks import conv_bn
@@ -14,10 +15,11 @@ from vitruvian.runtime.model import load_model
 from vitruvian.systems.metadata import Metadata
 from vitruvian.systems.posefix import posefix_res50_256x192
 from vitruvian.systems.spec import System
-from vitruvian.train.device import Normalised
+from vitruvian.train.device import Device, Normalised
 from vitruvian.train.export import export_onnx
 from vitruvian.train.feed import Feed
 from vitruvian.train.loop import build, source_of, total_loss
+from vitruvian.train.validate import validator
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +88,11 @@ def test_training_lowers_the_loss(dots: Path, refining: System) -> None:
         optimizer.step()
         found.append(float(loss.detach()))
     assert found[-1] < 0.9 * found[0]
+
+
+def test_a_refiner_cannot_be_validated_while_it_trains(dots: Path, refining: System) -> None:
+    with pytest.raises(ConfigError, match="refines poses of another system"):
+        validator(refining, open_dataset(f"coco:{dots}"), Device(name="cpu", bf16=False))
 
 
 @pytest.mark.slow

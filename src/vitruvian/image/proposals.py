@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float, Float32
-from scipy.cluster.vq import kmeans2
 
 from vitruvian.core.errors import InputError
 from vitruvian.core.skeleton import Skeleton
@@ -173,7 +172,7 @@ def learnt(
     absent = np.isnan(poses)
     mean = np.where(absent, 0, poses).sum(axis=0) / np.maximum((~absent).sum(axis=0), 1)
     flat = np.where(absent, mean, poses).reshape(len(poses), -1)
-    centres, label = kmeans2(flat, atoms, minit="++", seed=rng)
+    centres, label = _clusters(flat, atoms, rng)
     return Proposals(
         atoms=tuple(
             Atom(
@@ -185,6 +184,43 @@ def learnt(
         ),
         patch=patch,
     )
+
+
+def _clusters(
+    values: np.ndarray, count: int, rng: np.random.Generator, *, rounds: int = 50
+) -> tuple[np.ndarray, np.ndarray]:
+    """k-means from starts that are drawn apart (Arthur and Vassilvitskii 2007).
+
+    Args:
+        values: N D.
+        count: Number of clusters.
+        rng: Source of the starts.
+        rounds: Most rounds.
+
+    Returns:
+        Centres, count D, and the cluster of each value, N.
+    """
+    centres = values[rng.choice(len(values), 1)]
+    while len(centres) < count:
+        apart = _squares(values, centres).min(axis=1) + 1e-12
+        drawn = values[rng.choice(len(values), 1, p=apart / apart.sum())]
+        centres = np.concatenate([centres, drawn])
+    label = _squares(values, centres).argmin(axis=1)
+    for _ in range(rounds):
+        used = [cluster for cluster in range(count) if (label == cluster).any()]
+        for cluster in used:
+            centres[cluster] = values[label == cluster].mean(axis=0)
+        before, label = label, _squares(values, centres).argmin(axis=1)
+        if np.array_equal(before, label):
+            break
+    return centres, label
+
+
+def _squares(values: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """N M squared distances."""
+    sums = (values**2).sum(axis=1)[:, None] + (centres**2).sum(axis=1)
+    squares: np.ndarray = np.maximum(sums - 2 * values @ centres.T, 0)
+    return squares
 
 
 def _mixture(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from torch import nn
 
+from vitruvian.core.errors import ConfigError
 from vitruvian.datasets import Dataset
 from vitruvian.evaluate import evaluate
 from vitruvian.image.read import read
@@ -36,6 +37,9 @@ def validator(system: System, data: Dataset, device: Device, *, limit: int = 0) 
         data: Validation pictures.
         device: Where the network is.
         limit: Only the first so many pictures; 0 is all.
+
+    Raises:
+        ConfigError: The system refines poses of others.
     """
     metadata = Metadata.of(system)
     precision = "bf16" if device.bf16 else "f32"
@@ -71,6 +75,11 @@ def validator(system: System, data: Dataset, device: Device, *, limit: int = 0) 
             scores |= {"val_ap": ap.ap, "val_ap50": ap.ap50}
         return {"score": scores.get("val_ap", scores["val_recall"]), **scores}
 
+    if system.task == "refine":
+        raise ConfigError(
+            f"{system.name} refines poses of another system, which validation while training does "
+            "not have; leave the validation data out and evaluate it afterwards"
+        )
     kinds = {"bottomup": score_scenes, "detector": score_boxes}
     return kinds.get(system.task, score_poses)
 
