@@ -3,6 +3,7 @@ import logging
 import numpy as np
 import pytest
 
+from tests.plain_limbs import crowd, people
 from vitruvian.codecs.limbs import Limbs
 from vitruvian.core.errors import ConfigError, InputError
 from vitruvian.core.skeleton import Skeleton
@@ -73,6 +74,23 @@ def test_people_who_are_close_are_told_apart_by_their_parts():
     found = decode(encode(xy))
     assert len(found.score) == 2
     assert matched(found, xy).max() < 1
+
+
+@pytest.mark.parametrize("seed, count", [(0, 3), (1, 6)])
+def test_people_are_those_of_whole_maps_and_every_pair(seed, count):
+    codec = simplepose_4_512x512().codec
+    fields = crowd(codec, count, 384, seed, noise=0.001)
+
+    (found,) = codec.decode(fields, (384, 384))
+
+    peaks, plain = people(codec, fields)
+    plain = [p for p in plain if p.count >= 2 and p.total >= 0.45 * p.count]
+    plain.sort(key=lambda p: -p.total)
+    rows = np.array([p.peaks for p in plain])
+    xy = np.where((rows >= 0)[..., None], peaks[rows, :2], np.nan)
+    assert len(plain) >= count
+    assert found.xy == pytest.approx(xy, abs=1e-3, nan_ok=True)
+    assert found.score == pytest.approx([1 - 1 / p.total for p in plain], abs=1e-5)
 
 
 def test_keypoints_that_are_not_labelled_are_not_found():

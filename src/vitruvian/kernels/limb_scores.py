@@ -15,7 +15,7 @@ _SCREENED = slice(2, 18, 2)
 _GAIN = 0.7
 """A pixel above the floor has a cell above this share of it: two cubic steps gain at most 1.41 of
 four equal cells."""
-_SHOULDER = 0.5
+_SHOULDER = 0.7
 """A cell that its neighbours top by up to this share of its own height above the lowest of them may
 hold a peak between the cells; further out the enlarged map rises towards the neighbour."""
 _CUBE = np.ones((3, 3), np.uint8)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from vitruvian.core.errors import MissingExtra
+
 _TINY = 1e-7
 """What counts as violated, as improved or as no gap."""
 _HOP = 1e-6
@@ -57,6 +59,9 @@ def solve(
         pairs: M 2, each pair once at most; other pairs cost nothing.
         cost: M, cost of having both in one cluster.
         seconds: When to stop proving; 0 for the greedy solution and a simple bound.
+
+    Raises:
+        MissingExtra: SciPy is not installed.
     """
     deadline = time.monotonic() + seconds
     labels, bound = np.full(len(unary), -1), 0.0
@@ -139,8 +144,11 @@ def _parts(unary: np.ndarray, pairs: np.ndarray, cost: np.ndarray) -> list[np.nd
     Candidates that no chain of attractive pairs links gain nothing by being together, and one that
     costs more than all its attractive pairs bring is suppressed.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+    try:
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+    except ImportError as error:
+        raise MissingExtra("scipy", "mat", "grouping by an integer programme") from error
 
     size, alive = len(unary), np.ones(len(unary), bool)
     attractive = cost < 0
