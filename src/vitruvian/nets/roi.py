@@ -79,6 +79,7 @@ def _read(atlas: Tensor, x: Tensor, y: Tensor) -> Tensor:
     across = ((2 * x + 1) / width - 1)[..., None, :].expand(-1, -1, y.shape[-1], -1)
     down = ((2 * y + 1) / height - 1)[..., :, None].expand(-1, -1, -1, x.shape[-1])
     grid = torch.stack([across, down], dim=-1).flatten(1, 2)
+    atlas = atlas.to(grid.dtype)
     values = F.grid_sample(atlas, grid, mode="bilinear", padding_mode="border", align_corners=False)
     return values.unflatten(2, (x.shape[1], y.shape[-1]))
 
