@@ -36,3 +36,11 @@ def test_loading_and_reading_need_neither_torch_nor_video():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("module", ["runtime.video", "outputs.video"])
+def test_videos_without_pyav_name_the_extra(module):
+    code = f"import sys; sys.modules['av'] = None\nimport vitruvian.{module}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "pip install 'vitruvian[video]'" in done.stderr

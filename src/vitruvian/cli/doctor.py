@@ -20,7 +20,7 @@ _PACKAGES = {
     "opencv-python-headless": "",
     "openvino": "",
     "pillow": "",
-    "av": "",
+    "av": "video",
     "onnxruntime": "onnxruntime",
     "torch": "train",
     "hotcoco": "eval",

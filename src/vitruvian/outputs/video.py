@@ -6,14 +6,19 @@ from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
-import av
 import numpy as np
-from av.video.stream import VideoStream
 
+from vitruvian.core.errors import MissingExtra
 from vitruvian.core.types import Image
 from vitruvian.outputs.draw import draw
 from vitruvian.outputs.files import replacing
 from vitruvian.outputs.result import Result, Write
+
+try:
+    import av
+    from av.video.stream import VideoStream
+except ImportError as error:
+    raise MissingExtra("av", "video", "writing videos") from error
 
 _TICKS = 90_000
 """Times are multiples of 1/90000 s, as in MPEG."""

@@ -7,14 +7,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import numpy as np
-from av.container import InputContainer
-from av.video.frame import VideoFrame
 
-from vitruvian.core.errors import InputError
+from vitruvian.core.errors import InputError, MissingExtra
 from vitruvian.core.types import Image
 from vitruvian.image.read import MAX_PIXELS
+
+try:
+    import av
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+except ImportError as error:
+    raise MissingExtra("av", "video", "reading videos, cameras and streams") from error
 
 _CAMERAS = {
     "linux": ("v4l2", "/dev/video{}"),
