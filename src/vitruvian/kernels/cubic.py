@@ -15,7 +15,7 @@ from math import comb
 import numpy as np
 
 _A = -0.75
-_SLACK, _BLURRED_SLACK = 0.05, 0.3
+_SLACK, _BLURRED_SLACK = 0.05, 0.1
 """Share of a patch's steepest slope below which a slope counts as level: see :func:`_may_top`."""
 _CELLS, _CHUNK = 1 << 14, 1024
 """Cells of maps, and patches of them, that are looked at together; bounds the memory."""
@@ -39,9 +39,10 @@ class Axis:
         tables: blocks N + 2 L float32: weights of the L cells of its window in each grid point of a
             block, and in one before and one after.
         like: blocks; whether the table of the middle block serves this one.
-        nodes: cells + 4, cells + 2 pad, or None: the blurred map at the cells' centres, as weights.
-        curve: 4 4; of the four cells around the points between two cells, the coefficients of
-            1, t, t^2, t^3 for t from 0 at the second cell to 1 at the third.
+        nodes: cells + 6, cells + 2 pad, or None: the blurred map at the cells' centres and those of
+            three more on either side, as weights.
+        curve: 4 n; of the n cells around the points between two cells (6 where it is blurred, else
+            4), the coefficients of 1, t, t^2, t^3 for t from 0 at the one to 1 at the other.
     """
 
     cells: int
@@ -159,10 +160,13 @@ def _some_peaks(
     maps = _padded(maps, down, across)
     near = _nodes(maps, down, across)
     slack = _SLACK if down.nodes is None else _BLURRED_SLACK
-    patches = _active(near, floor / (1 + slack))
+    border = (near.shape[1] - down.cells) // 2 - 2
+    inner = near[:, border:, border:][:, : down.cells + 4, : across.cells + 4]
+    patches = _active(np.ascontiguousarray(inner), floor / (1 + slack))
+    window = (down.curve.shape[1], across.curve.shape[1])
     for at in range(0, len(patches[0]), _CHUNK):
         owner, row, column = (index[at : at + _CHUNK] for index in patches)
-        may = _may_top(_windows(near, owner, row, column, (4, 4)), _hulls(down, across), slack)
+        may = _may_top(_windows(near, owner, row, column, window), _hulls(down, across), slack)
         if down.nodes is not None:
             may |= _blurred_edge(row, down) | _blurred_edge(column, across)
         owner, row, column = owner[may], row[may], column[may]
@@ -250,8 +254,8 @@ def _alike(tables: np.ndarray, first: np.ndarray, count: np.ndarray, size: int) 
 
 
 def _at_nodes(matrix: np.ndarray, middle: np.ndarray, cells: int) -> np.ndarray:
-    """Weights of the enlarged map at cells -2 ... cells + 1, where its border repeats."""
-    at = np.interp(np.arange(-2, cells + 2), middle, np.arange(len(matrix)))
+    """Weights of the enlarged map at cells -3 ... cells + 2, where its border repeats."""
+    at = np.interp(np.arange(-3, cells + 3), middle, np.arange(len(matrix)))
     low = np.minimum(at.astype(np.int64), max(len(matrix) - 2, 0))
     high = np.minimum(low + 1, len(matrix) - 1)
     share = (at - low)[:, None]
@@ -267,10 +271,9 @@ def _keys() -> np.ndarray:
 
 def _fitted(matrix: np.ndarray, middle: np.ndarray, nodes: np.ndarray, cell: int) -> np.ndarray:
     """``curve`` that comes nearest to the grid points after ``cell``, whatever the map holds."""
-    inside = np.flatnonzero(np.abs(middle - cell - 0.5) <= 0.5)
-    if len(inside) < 4:
-        return _keys()
-    weights = matrix[inside] @ np.linalg.pinv(nodes[cell + 1 : cell + 5].astype(np.float64))
+    half = 0.5 / np.bincount(np.floor(middle + 1).astype(np.int64)).max()
+    inside = np.flatnonzero(np.abs(middle - cell - 0.5) <= 0.5 + half)
+    weights = matrix[inside] @ np.linalg.pinv(nodes[cell + 1 : cell + 7].astype(np.float64))
     powers = np.vander(middle[inside] - cell, 4, increasing=True)
     return np.asarray(np.linalg.lstsq(powers, weights, rcond=None)[0])
 
@@ -283,7 +286,7 @@ def _padded(maps: np.ndarray, down: Axis, across: Axis) -> np.ndarray:
 
 
 def _nodes(maps: np.ndarray, down: Axis, across: Axis) -> np.ndarray:
-    """P h + 4 w + 4: the enlarged maps at the cells' centres, two more on each side."""
+    """P h + n w + n: the enlarged maps at the cells' centres, n / 2 = 2 or 3 more on each side."""
     if down.nodes is None or across.nodes is None:
         y, x = down.pad - 2, across.pad - 2
         return np.ascontiguousarray(maps[:, y : y + down.cells + 4, x : x + across.cells + 4])
@@ -339,9 +342,9 @@ def _windows(
 def _may_top(cells: np.ndarray, hulls: tuple[np.ndarray, np.ndarray], slack: float) -> np.ndarray:
     """M: whether patches, and half a grid point around them, can be level along both axes.
 
-    The patches' 16 cells are the rows of ``cells``; ``hulls`` are of :func:`_hulls`. The slack is
+    The patches' cells are the rows of ``cells``; ``hulls`` are of :func:`_hulls`. The slack is
     for what is not quite a bicubic patch: the half grid point that lies in the next patch, a second
-    enlargement, and, so that little is left to tell then, a blur.
+    enlargement, a blur.
     """
     may = np.ones(cells.shape[1], bool)
     for taps in hulls:
@@ -353,13 +356,13 @@ def _may_top(cells: np.ndarray, hulls: tuple[np.ndarray, np.ndarray], slack: flo
 
 @cache
 def _hulls(down: Axis, across: Axis) -> tuple[np.ndarray, np.ndarray]:
-    """Bezier coefficients of a patch's derivatives along x and y from its 16 cells: 12 16 each."""
+    """Bezier coefficients of a patch's derivatives along x and y from its n n cells: 12 n^2."""
     y, x = _bezier(down), _bezier(across)
     return np.kron(y, np.diff(x, axis=0)), np.kron(np.diff(y, axis=0), x)
 
 
 def _bezier(axis: Axis) -> np.ndarray:
-    """4 4 float32: Bezier coefficients of ``curve`` from four cells, half a grid point longer."""
+    """4 n float32: Bezier coefficients of ``curve`` from n cells, half a grid point longer."""
     start = -0.5 * axis.cells / axis.size
     moved = [[comb(j, i) * start ** max(j - i, 0) for j in range(4)] for i in range(4)]
     power = (np.array(moved) @ axis.curve) * (1 - 2 * start) ** np.arange(4)[:, None]
