@@ -33,7 +33,7 @@ from vitruvian.datasets.table import (
 
 _log = logging.getLogger(__name__)
 
-_ID = (int, float, str)
+_ID = {int, float, str}
 _parse = partial(long_lists.parse, skip="segmentation", rows="keypoints")
 
 
@@ -115,13 +115,13 @@ def coco_table(
         if categories:
             of = everybody.values("category_id")
             listed = {category["id"] for category in categories}
-            good = np.fromiter((type(k) in _ID and k in listed for k in of), bool, len(of))
-            everybody.check(good, "category_id", f"categories are {sorted(map(str, listed))}")
+            if not ({*map(type, of)} <= _ID and {*of} <= listed):
+                good = np.array([type(kind) in _ID and kind in listed for kind in of], bool)
+                everybody.check(good, "category_id", f"categories are {sorted(map(str, listed))}")
             people = [a for a, kind in zip(people, of, strict=True) if kind in wanted]
         found = everybody.some(people)
-        table = _table(pictures, found, bones, images, source, known)
-        notes[:] = _notes(found, len(bones))
-        return table
+        notes.clear()
+        return _table(pictures, found, bones, images, source, known, notes)
 
     notes: list[str] = []
     annotations = data.get("annotations", [])
@@ -138,6 +138,7 @@ def _table(
     images: Path | None,
     source: str,
     known: Mapping[str, str] | None,
+    notes: list[str],
 ) -> Table:
     ids = pictures.numbers("id", np.int64)
     once = np.zeros(len(ids), bool)
@@ -159,7 +160,7 @@ def _table(
         picture_fields={
             ours: pictures.numbers(theirs, np.float64) for ours, theirs in (known or {}).items()
         },
-        **_people_columns(ordered, len(bones)),
+        **_people_columns(ordered, len(bones), notes),
     )
 
 
@@ -190,7 +191,7 @@ def coco_boxes(file: Path | str, *, category: int = 1) -> dict[int, Boxes]:
     }
 
 
-def _people_columns(column: Columns, count: int) -> dict[str, Any]:
+def _people_columns(column: Columns, count: int, notes: list[str]) -> dict[str, Any]:
     points = column.numbers("keypoints", np.float32, width=3 * count).reshape(-1, count, 3)
     flag = points[:, :, 2]
     column.check(
@@ -198,6 +199,7 @@ def _people_columns(column: Columns, count: int) -> dict[str, Any]:
         "keypoints",
         "numbers must be finite and visibility flags 0, 1 or 2",
     )
+    notes += _notes(column, points)
     boxes = _xyxy(column)
     return {
         "xy": np.where(flag[:, :, None] > 0, points[:, :, :2], np.float32(np.nan)),
@@ -209,9 +211,8 @@ def _people_columns(column: Columns, count: int) -> dict[str, Any]:
     }
 
 
-def _notes(column: Columns, count: int) -> list[str]:
+def _notes(column: Columns, points: np.ndarray) -> list[str]:
     """A keypoint that is not labelled lies at (0, 0); elsewhere it may be a flag that is wrong."""
-    points = column.numbers("keypoints", np.float32, width=3 * count).reshape(-1, count, 3)
     odd = ((points[:, :, 2] == 0) & (points[:, :, :2] != 0).any(2)).any(1)
     if not odd.any():
         return []

@@ -387,8 +387,8 @@ class Columns:
         try:
             if not width and None not in values:
                 return np.fromiter(values, dtype, len(values))
-            if width and all(len(row) == width for row in values):
-                if all(isinstance(row, np.ndarray) for row in values):
+            if width and {*map(len, values)} <= {width}:
+                if {*map(type, values)} <= {np.ndarray}:
                     return np.array(values, dtype).reshape(-1, width)
                 flat = np.fromiter(chain.from_iterable(values), dtype, width * len(values))
                 return flat.reshape(-1, width)
