@@ -57,7 +57,8 @@ def follow(xs: list[float], rows: list[list[float]], joint: Joint, reach: float)
     half = reach * max(scale, 0.5) / 2
     low, high = y - half, y + half
     span = rows[bisect_left(xs, x - half) : bisect_right(xs, x + half)]
-    near = sorted(row for row in span if low <= row[2] <= high)
+    near = [row for row in span if low <= row[2] <= high]
+    near.sort()  # by number, for rows that are equally good
     sharp, first, second = -2 / max(scale, 1e-6) ** 2, 0.0, 0.0
     best = other = None
     for row in near:

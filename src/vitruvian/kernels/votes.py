@@ -15,13 +15,15 @@ def collect(
     What falls outside the ``shape`` (P, h, w) is lost.
     """
     count, h, w = shape
-    low = np.floor(xy)
-    near = ((low >= -1) & (low < (w, h))).all(axis=1)
-    owner, low, weight = owner[near], low[near], weight[near]
-    across, down = (xy[near] - low).T
-    x, y = low.astype(np.intp).T + 1
+    x, y = np.ascontiguousarray(np.transpose(xy))
+    left, top = np.floor(x), np.floor(y)
+    near = (left >= -1) & (left < w) & (top >= -1) & (top < h)
+    if not near.all():
+        owner, weight = owner[near], weight[near]
+        x, y, left, top = x[near], y[near], left[near], top[near]
+    across, down = x - left, y - top
     grid = (count, h + 2, w + 2)  # one more cell around: a corner may be outside
-    index = (owner * grid[1] + y) * grid[2] + x
+    index = (owner * grid[1] + top.astype(np.intp) + 1) * grid[2] + left.astype(np.intp) + 1
     high, right = weight * down, weight * across
     both = high * across
     shares = (weight - right - high + both, right - both, high - both, both)
