@@ -15,7 +15,7 @@ from vitruvian.nets.multi_context import (
 
 def tiny() -> MultiContext:
     """What the contract tests run."""
-    return multi_context(2, 3, width=8, kernel=3, resolutions=3)
+    return multi_context(1, 3, width=8, kernel=3, resolutions=2)
 
 
 def test_attention_is_three_steps_with_the_same_weights():
@@ -71,7 +71,7 @@ def test_attention_at_a_coarser_resolution_reaches_the_finest():
     net, x = tiny().eval(), torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
         before = net(x)[0]["heatmap"]
-        net.stacks[0].coarser[1].unary.bias += 1
+        net.stacks[0].coarser[0].unary.bias += 1
         after = net(x)[0]["heatmap"]
     assert not torch.equal(before, after)
 

@@ -9,12 +9,7 @@ from vitruvian.nets.prm import PRM, PyraNet, pool, prm
 
 def tiny() -> PyraNet:
     """What the contract tests run."""
-    return prm(2, 3, features=16, levels=2, base=4)
-
-
-def tiny_dilated() -> PyraNet:
-    """The variant that never pools."""
-    return prm(1, 3, variant="D", features=16, levels=2, base=4)
+    return prm(1, 3, features=16, levels=2, base=4)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +85,8 @@ def test_the_way_up_has_a_convolution_on_its_shortcut():
 
 def test_the_maps_of_a_stack_reach_the_next():
     torch.manual_seed(0)
-    net, x = tiny().eval(), torch.randn(1, 3, 64, 64)
+    net = prm(2, 3, features=16, levels=2, base=4).eval()
+    x = torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
         before = [stage["heatmap"] for stage in net(x)]
         net.merge_preds[0].weight += 1

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -163,6 +164,8 @@ class EvoPose2D(nn.Module):
         )
         self.final_conv = nn.Conv2d(head, channels, last, padding=last // 2)
         init_efficientnet(self)
+        with torch.no_grad():
+            self.final_conv.weight /= _SCALE
 
     def forward(self, x: Tensor) -> list[dict[str, Tensor]]:
         """B 3 H W normalised -> one stage {"heatmap": B K h w}; sides divide by ``divisor``."""
