@@ -1,4 +1,5 @@
 import itertools
+import sys
 
 import cv2
 import numpy as np
@@ -47,6 +48,15 @@ def test_the_authors_limit_leaves_people_whom_nobody_joins_or_skips_the_joint():
     assert people(joint, tags, limit=2) == [[0, 3], [1, 4], [2, -1], [-1, 5]]
     assert people(joint, tags, limit=2, full="skip") == [[0, -1], [1, -1], [2, -1]]
     assert people(joint, tags, limit=4, full="skip") == [[0, 3], [1, 4], [2, 5]]
+
+
+def test_people_are_the_same_without_scipy(monkeypatch):
+    rng = np.random.default_rng(0)
+    joint, tags = np.repeat([0, 1], 8), rng.uniform(0, 6, 16)
+    score = rng.random(16)
+    fast = people(joint, tags, score)
+    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
+    assert sorted(people(joint, tags, score)) == sorted(fast)
 
 
 def test_nobody_is_nobody():

@@ -176,7 +176,8 @@ def _enlarge(near: np.ndarray, taps: np.ndarray) -> np.ndarray:
     count, n, _ = near.shape
     across = (near.reshape(-1, n) @ taps.T).reshape(count, n, len(taps))
     down = across.transpose(0, 2, 1).reshape(-1, n) @ taps.T
-    return down.reshape(count, len(taps), len(taps)).transpose(0, 2, 1)
+    fine: np.ndarray = down.reshape(count, len(taps), len(taps)).transpose(0, 2, 1)
+    return fine
 
 
 def _around(

@@ -68,8 +68,6 @@ def _matched(
     distance: np.ndarray, score: np.ndarray, threshold: float, faithful: bool
 ) -> np.ndarray:
     """The person (column) of each keypoint (row), or -1."""
-    from scipy.optimize import linear_sum_assignment
-
     person = np.full(len(distance), -1)
     if not distance.size:
         return person
@@ -80,10 +78,20 @@ def _matched(
         rows, columns = rows[columns < cost.shape[1]], columns[columns < cost.shape[1]]
     else:
         cost = np.where(distance < threshold, cost + distance, 100 * np.ceil(threshold) + 100)
-        rows, columns = linear_sum_assignment(cost)
+        rows, columns = _assigned(cost)
     near = distance[rows, columns] < threshold
     person[rows[near]] = columns[near]
     return person
+
+
+def _assigned(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of a cheapest assignment; SciPy is faster, but need not be installed."""
+    try:
+        from scipy.optimize import linear_sum_assignment
+    except ModuleNotFoundError:
+        return munkres(cost)
+    rows, columns = linear_sum_assignment(cost)
+    return rows, columns
 
 
 def most_alike(
@@ -173,15 +181,16 @@ def _search(
 def _highest(bound: np.ndarray, count: int) -> np.ndarray:
     """Columns of the ``count`` highest of each row, in no order."""
     if count == 1:
-        return bound.argmax(axis=1)[:, None]
-    return np.argpartition(bound, -count, axis=1)[:, -count:]
+        highest: np.ndarray = bound.argmax(axis=1)[:, None]
+        return highest
+    columns: np.ndarray = np.argpartition(bound, -count, axis=1)[:, -count:]
+    return columns
 
 
 def _length(gaps: list[np.ndarray]) -> np.ndarray:
     """Euclidean length of vectors given by component."""
-    if len(gaps) == 1:
-        return np.abs(gaps[0])
-    length: np.ndarray = np.sqrt(sum(gap * gap for gap in gaps))
+    length: np.ndarray
+    length = np.abs(gaps[0]) if len(gaps) == 1 else np.sqrt(sum(gap * gap for gap in gaps))
     return length
 
 
