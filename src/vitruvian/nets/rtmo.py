@@ -396,11 +396,11 @@ class RTMO(nn.Module):
         people = _pick(found, index)
         xy = self._locate(flat, people, points, index)[0]
         seen = _pick(flat["visible"], index).sigmoid()[..., None]
-        people = people * (chance > 0)[..., None]
+        real = (chance > 0)[..., None]
         stage = {
-            "person": people,
+            "person": people * real,
             "chance": chance[..., None],
-            "keypoint": torch.cat([xy, seen], dim=-1).flatten(2),
+            "keypoint": torch.cat([xy, seen], dim=-1).flatten(2) * real,
         }
         short = self.people - chance.shape[1]
         return [{n: F.pad(x.transpose(1, 2), (0, short))[..., None] for n, x in stage.items()}]
