@@ -11,8 +11,8 @@ a crop and its cells are aligned at corners (``legacy``); the mirrored maps move
 
 Differences from the authors:
 
-- No pose-guided proposals: they shift the boxes of the last 60 epochs by what their detector errs.
-- Duplicate poses are dropped by OKS; theirs by a parametric pose distance that also merges them.
+- No pose-guided proposals, and duplicates are dropped by OKS; the page of RMPE has their proposals
+  and their parametric pose distance.
 - The person detector is whichever the user chooses, theirs a YOLOv3.
 - A map without a positive cell gives no keypoint; theirs gives a corner.
 """
