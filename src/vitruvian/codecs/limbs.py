@@ -207,7 +207,7 @@ class Limbs:
                 f"field {field.name!r} has shape {maps.shape}; the codec needs "
                 f"B {field.channels} h w"
             )
-        if not np.isfinite(maps.sum()):
+        if not np.isfinite(maps).all():
             _log.warning("field %s is not finite; such cells count as empty", field.name)
             maps = np.nan_to_num(maps, nan=0, posinf=0, neginf=0)
         return np.ascontiguousarray(maps, np.float32)

@@ -163,13 +163,17 @@ class Offsets:
         """The people of each view, best first.
 
         Args:
-            fields: ``heatmap`` B K h w, ``short`` B 2K h w, ``mid`` B 4E h w.
+            fields: ``heatmap`` B K h w, ``short`` B 2K h w, ``mid`` B 4E h w; what is not finite
+                is nobody, or an offset of 0.
             size: (H, W) of the view in pixels.
 
         Raises:
             InputError: The fields are not this skeleton's.
         """
         maps = [self._checked(fields, field) for field in self.fields]
+        for field, values in zip(self.fields, maps, strict=True):
+            if not np.isfinite(values).all():
+                _log.warning("field %s is not finite; such cells count as empty", field.name)
         return [self._decode_one(*row) for row in zip(*maps, strict=True)]
 
     def _checked(self, fields: Fields, field: Field) -> np.ndarray:

@@ -204,7 +204,7 @@ class Pairwise:
                 f"field {field.name!r} has shape {maps.shape}; the codec needs "
                 f"B {field.channels} h w"
             )
-        if not np.isfinite(maps.sum()):
+        if not np.isfinite(maps).all():
             _log.warning("field %s is not finite; such cells count as empty", field.name)
             empty = -np.inf if field.name == "heatmap" else 0.0
             maps = np.where(np.isfinite(maps), maps, np.float32(empty))

@@ -184,7 +184,7 @@ class Tags:
         heat = self._heat(fields) if merged is None else merged
         tags = self._tags(fields, heat.shape[2:])
         factor = 1 if merged is not None else (self.fine_stride or self.stride) // self.search
-        if not np.isfinite(sum(maps.sum() for maps in (heat, *tags))):
+        if not all(np.isfinite(maps).all() for maps in (heat, *tags)):
             _log.warning("heatmaps or tags are not finite; such cells count as empty")
             heat, *tags = (np.nan_to_num(maps, posinf=0, neginf=0) for maps in (heat, *tags))
         return [self._people(maps, [tag[i] for tag in tags], factor) for i, maps in enumerate(heat)]
