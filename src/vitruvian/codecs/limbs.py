@@ -41,6 +41,8 @@ class Limbs:
     Attributes:
         skeleton: Keypoints, one channel each.
         limbs: Body parts by the names of their ends, one channel each; empty for the skeleton's.
+            People grow in this order and from a part's first end to its second, so let them lead
+            away from one keypoint: those of ``body18`` do, of ``coco17`` tear a body in two.
         stride: View pixels per cell.
         sigma: Standard deviation of a keypoint's Gaussian, view pixels.
         limb_sigma: The same across a body part.
