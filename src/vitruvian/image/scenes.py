@@ -1,0 +1,234 @@
+"""One synthetic picture from a seed and a number: who, where, seen how, and its exact labels."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int8, UInt8
+
+from vitruvian.core.types import Image
+from vitruvian.image.mannequin import (
+    Person,
+    clashes,
+    person,
+    random_build,
+    random_wardrobe,
+    turn,
+)
+from vitruvian.image.postures import random_angles
+from vitruvian.image.render import Camera, Solids, join, lowest, shade, trace
+from vitruvian.image.scenery import backdrop, photograph, shadow, stool, things
+
+SAMPLES = 2
+"""Rays to a pixel's side."""
+
+MARGIN = 0.03
+"""Metres that a surface may be before a joint's own flesh without hiding it."""
+
+LEAST = 40
+"""Visible pixels below which nobody would label a person's keypoints."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """A picture with its people, those of whom at least one pixel is seen.
+
+    Attributes:
+        image: RGB.
+        xy: N 17 2, pixels; NaN where not labelled.
+        visible: N 17; 0 not labelled, 1 hidden, 2 visible.
+        masks: N H W, the pixels of each person.
+        about: What was drawn by lot for the picture and for each person; JSON.
+        people: The same for each person.
+        quality: Of the JPEG.
+    """
+
+    image: Image
+    xy: Float32[np.ndarray, "N 17 2"]
+    visible: UInt8[np.ndarray, "N 17"]
+    masks: Bool[np.ndarray, "N H W"]
+    about: dict[str, Any]
+    people: list[dict[str, Any]]
+    quality: int
+
+
+def scene(seed: int, index: int, size: int) -> Scene:
+    """The picture of that number, the same on every call.
+
+    Args:
+        seed: Of all pictures.
+        index: Of this one.
+        size: Side in pixels.
+    """
+    rng = np.random.default_rng([seed, index])
+    hw = (size, size)
+    camera, aim = _camera(rng, size)
+    crowd, about, solids = _people(rng, camera, aim, hw)
+    light = _light(rng)
+    ambient = float(rng.uniform(0.3, 0.65))
+    traced = trace(solids, camera, hw, SAMPLES)
+    surfaces = shade(solids, camera, hw, SAMPLES, traced, light, ambient)
+    cover = (traced[1] >= 0).astype(np.uint8) * np.uint8(255)
+    front = cv2.resize(surfaces, hw, interpolation=cv2.INTER_AREA)
+    alpha = cv2.resize(cover, hw, interpolation=cv2.INTER_AREA)[..., None] / np.float32(255)
+    dark = shadow(solids, camera, hw, light)[..., None] * np.float32(0.8 * (1 - ambient))
+    behind = float(solids.origin[:, 2].max()) + 0.4
+    picture = backdrop(camera, hw, behind, rng) * (1 - dark) * (1 - alpha) + front
+    owner = np.append(solids.owner, -1).astype(np.int8)[traced[1]]
+    masks = _masks(owner, len(crowd), size)
+    seen = np.flatnonzero(masks.any((1, 2))).tolist()
+    labels = [_label(crowd[n], n, camera, traced[0], owner, masks[n]) for n in seen]
+    return Scene(
+        image=photograph(picture, rng),
+        xy=np.array([xy for xy, _ in labels], np.float32).reshape(-1, 17, 2),
+        visible=np.array([flags for _, flags in labels], np.uint8).reshape(-1, 17),
+        masks=masks[seen],
+        about={
+            "seed": seed,
+            "index": index,
+            "focal": camera.focal,
+            "camera": camera.position.tolist(),
+            "turn": camera.turn.ravel().tolist(),
+            "light": light.tolist(),
+            "ambient": ambient,
+        },
+        people=[about[n] for n in seen],
+        quality=int(rng.integers(60, 96)),
+    )
+
+
+def _camera(rng: np.random.Generator, size: int) -> tuple[Camera, float]:
+    """A camera above the origin's floor and the distance at which it looks for somebody."""
+    focal = size * float(np.exp(rng.uniform(np.log(0.8), np.log(2.5))))
+    height = float(np.clip(rng.normal(1.35, 0.5), 0.25, 3.2))
+    share = float(np.exp(rng.uniform(np.log(0.35), np.log(1.5))))
+    aim = max(focal * 1.7 / (share * size), 1.2)
+    look = float(np.degrees(np.arctan2(height - rng.uniform(0.7, 1.2), aim)) + rng.normal(0, 2))
+    roll = float(rng.normal(0, 4))
+    world = turn(x=look) @ turn(z=roll)
+    camera = Camera(
+        position=np.array([0.0, height, 0.0]),
+        turn=np.diag([-1.0, -1.0, 1.0]) @ world.T,
+        focal=focal,
+        centre=((size - 1) / 2, (size - 1) / 2),
+    )
+    return camera, aim
+
+
+def _light(rng: np.random.Generator) -> Float64[np.ndarray, "3"]:
+    around, high = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(30, 80))
+    flat = np.cos(high)
+    return np.array([flat * np.cos(around), np.sin(high), flat * np.sin(around)])
+
+
+def _people(
+    rng: np.random.Generator, camera: Camera, aim: float, size: tuple[int, int]
+) -> tuple[list[Person], list[dict[str, Any]], Solids]:
+    """One to four people on free places, seats for those who sit, and at times things."""
+    taken: list[np.ndarray] = []
+    crowd: list[Person] = []
+    about: list[dict[str, Any]] = []
+    groups: list[Solids] = []
+    for n in range(int(rng.choice(4, p=[0.35, 0.3, 0.2, 0.15])) + 1):
+        place = _place(rng, camera, aim, size, taken, first=n == 0)
+        if place is None:
+            continue
+        one, told = _somebody(rng, len(crowd), place)
+        crowd.append(one)
+        about.append(told)
+        groups.append(one.solids)
+        taken.append(place)
+        if told["pose"].split(",")[0] == "sit":
+            base = float(lowest(one.solids)[0])
+            if base > 0.15:
+                hip = one.solids.origin[0]
+                groups.append(stool((float(hip[0]), float(hip[2])), base, rng))
+    if rng.random() < 0.4:
+        spots = [_place(rng, camera, aim, size, taken) for _ in range(int(rng.integers(1, 4)))]
+        free = [spot for spot in spots if spot is not None]
+        if free:
+            groups.append(things(np.array(free), rng))
+    return crowd, about, join(groups)
+
+
+def _place(
+    rng: np.random.Generator,
+    camera: Camera,
+    aim: float,
+    size: tuple[int, int],
+    taken: list[np.ndarray],
+    *,
+    first: bool = False,
+) -> Float64[np.ndarray, "2"] | None:
+    """A point of the floor (x, z) in view, an arm's length from all others."""
+    for _ in range(12):
+        z = aim * (float(np.exp(rng.normal(0, 0.08 if first else 0.35))))
+        wide = (0.3 if first else 0.5) * size[1] / camera.focal * z
+        spot = np.array([rng.uniform(-wide, wide), z])
+        if z > 1 and all(np.linalg.norm(spot - other) > 0.6 for other in taken):
+            return spot
+    return np.array([0.0, max(aim, 1.2)]) if first else None
+
+
+def _somebody(
+    rng: np.random.Generator, owner: int, place: np.ndarray
+) -> tuple[Person, dict[str, Any]]:
+    """A person in a pose whose parts do not go through one another, if one of 12 does."""
+    build, wardrobe = random_build(rng), random_wardrobe(rng)
+    facing = 180 + rng.normal(0, 55) if rng.random() < 0.65 else rng.uniform(0, 360)
+    lift = float(rng.uniform(0.05, 0.5)) if rng.random() < 0.06 else 0.0
+    for _ in range(12):
+        pose, angles = random_angles(rng)
+        made = person(
+            build,
+            angles,
+            wardrobe,
+            owner=owner,
+            yaw=float(facing),
+            at=(float(place[0]), float(place[1])),
+            lift=0.0 if pose.startswith(("sit", "lie", "crawl", "kneel")) else lift,
+        )
+        if not clashes(made):
+            break
+    told = {
+        "build": asdict(build),
+        "pose": pose,
+        "angles": angles,
+        "yaw": float(facing),
+        "at": place.tolist(),
+        "lift": lift,
+    }
+    return made, told
+
+
+def _masks(owner: Int8[np.ndarray, "h w"], count: int, size: int) -> Bool[np.ndarray, "N H W"]:
+    """Pixels at least half of whose samples are a person's own; never two people's."""
+    out = np.zeros((count, size, size), bool)
+    for n in range(count):
+        own = (owner == n).astype(np.uint8) * np.uint8(255)
+        share = cv2.resize(own, (size, size), interpolation=cv2.INTER_AREA)
+        out[n] = (share > 127) & ~out[:n].any(0)
+    return out
+
+
+def _label(
+    one: Person,
+    number: int,
+    camera: Camera,
+    depth: Float32[np.ndarray, "h w"],
+    owner: Int8[np.ndarray, "h w"],
+    mask: Bool[np.ndarray, "H W"],
+) -> tuple[Float32[np.ndarray, "17 2"], UInt8[np.ndarray, " 17"]]:
+    """Where the keypoints are in the picture and whether anything is in front of them."""
+    size = mask.shape[0]
+    xy, far = camera.project(one.keypoints)
+    inside = ((xy >= -0.5) & (xy < size - 0.5)).all(1) & (far > 0.05)
+    flags = np.where(inside & (mask.sum() >= LEAST), 1, 0).astype(np.uint8)
+    pixel = np.clip(np.floor(np.nan_to_num(xy) + 0.5), 0, size - 1).astype(int)
+    sample = np.clip(np.floor((xy + 0.5) * SAMPLES), 0, size * SAMPLES - 1).astype(int)
+    at = (sample[:, 1], sample[:, 0])
+    own = (owner[at] == number) & mask[pixel[:, 1], pixel[:, 0]]
+    before = far - depth[at] <= one.radii + MARGIN
+    flags[(flags > 0) & own & before] = 2
+    return np.where(flags[:, None] > 0, xy, np.nan).astype(np.float32), flags
