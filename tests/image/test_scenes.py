@@ -5,7 +5,7 @@ from vitruvian.core.skeleton import skeleton
 from vitruvian.image.mannequin import KEYPOINTS, person, random_build, random_wardrobe
 from vitruvian.image.postures import BASES, LIMITS, NAMES, mirrored, random_angles
 from vitruvian.image.render import Camera, Solids, depth_inside, join, lowest, trace
-from vitruvian.image.scenes import LEAST, scene
+from vitruvian.image.scenes import LEAST, SAMPLES, SEEN, _label, scene
 
 FORWARD = Camera(
     position=np.zeros(3), turn=np.diag([1.0, -1.0, 1.0]), focal=50.0, centre=(24.5, 24.5)
@@ -115,9 +115,40 @@ def test_labels_agree_with_the_pixels():
             np.testing.assert_array_equal(np.isnan(xy).any(1), flags == 0)
             if mask.sum() < LEAST:
                 assert not flags.any()
+            if (flags == 2).sum() < SEEN:
+                assert (flags != 1).all()
             column, row = np.floor(xy[flags == 2] + 0.5).astype(int).T
             assert mask[row, column].all()
             inside = xy[flags > 0]
             assert ((inside >= -0.5) & (inside < 127.5)).all()
             people += 1
     assert people > 12
+
+
+def test_a_ball_before_a_person_hides_the_keypoints_behind_it_and_no_others():
+    rng = np.random.default_rng(2)
+    one = person(
+        random_build(rng), dict.fromkeys(NAMES, 0.0), random_wardrobe(rng), yaw=180.0, at=(0.0, 4.0)
+    )
+    ball = solids(one.keypoints[0] * (1, 1, 0) + (0, 0, 2), radii=(0.15, 0.15))
+    ball.owner[:] = -1
+    camera = Camera(
+        position=np.array([0.0, one.keypoints[0, 1], 0.0]),
+        turn=np.diag([-1.0, -1.0, 1.0]),
+        focal=150.0,
+        centre=(63.5, 63.5),
+    )
+
+    def flags(group):
+        depth, index = trace(group, camera, (128, 128), SAMPLES)
+        owner = np.append(group.owner, -1).astype(np.int8)[index]
+        mask = (owner == 0)[::SAMPLES, ::SAMPLES] & (owner == 0)[1::SAMPLES, 1::SAMPLES]
+        return _label(one, 0, camera, depth, owner, mask)[1]
+
+    free, covered = flags(one.solids), flags(join([one.solids, ball]))
+    face = np.array([name in ("nose", "left_eye", "right_eye") for name in KEYPOINTS])
+    limbs = np.array([name.split("_")[-1] in ("elbow", "knee", "wrist") for name in KEYPOINTS])
+    assert (free[face] == 2).all()
+    assert (covered[face] == 1).all()
+    np.testing.assert_array_equal(free[limbs], covered[limbs])
+    assert (free[limbs] == 2).any()

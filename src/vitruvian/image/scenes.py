@@ -17,7 +17,7 @@ from vitruvian.image.mannequin import (
     turn,
 )
 from vitruvian.image.postures import random_angles
-from vitruvian.image.render import Camera, Solids, join, lowest, shade, trace
+from vitruvian.image.render import Camera, Solids, depth_inside, join, lowest, shade, trace
 from vitruvian.image.scenery import backdrop, photograph, shadow, stool, things
 
 SAMPLES = 2
@@ -28,6 +28,10 @@ MARGIN = 0.03
 
 LEAST = 40
 """Visible pixels below which nobody would label a person's keypoints."""
+
+
+SEEN = 3
+"""Visible keypoints below which nobody could tell where the hidden ones are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +138,7 @@ def _people(
         place = _place(rng, camera, aim, size, taken, first=n == 0)
         if place is None:
             continue
-        one, told = _somebody(rng, len(crowd), place)
+        one, told = _somebody(rng, crowd, place)
         crowd.append(one)
         about.append(told)
         groups.append(one.solids)
@@ -147,8 +151,9 @@ def _people(
     if rng.random() < 0.4:
         spots = [_place(rng, camera, aim, size, taken) for _ in range(int(rng.integers(1, 4)))]
         free = [spot for spot in spots if spot is not None]
-        if free:
-            groups.append(things(np.array(free), rng))
+        for stand in [things(spot[None], rng) for spot in free]:
+            if all((depth_inside(stand, one.keypoints) <= 0).all() for one in crowd):
+                groups.append(stand)
     return crowd, about, join(groups)
 
 
@@ -172,9 +177,9 @@ def _place(
 
 
 def _somebody(
-    rng: np.random.Generator, owner: int, place: np.ndarray
+    rng: np.random.Generator, others: list[Person], place: np.ndarray
 ) -> tuple[Person, dict[str, Any]]:
-    """A person in a pose whose parts do not go through one another, if one of 12 does."""
+    """A person in a pose that goes through neither itself nor others, if one of 12 does not."""
     build, wardrobe = random_build(rng), random_wardrobe(rng)
     facing = 180 + rng.normal(0, 55) if rng.random() < 0.65 else rng.uniform(0, 360)
     lift = float(rng.uniform(0.05, 0.5)) if rng.random() < 0.06 else 0.0
@@ -184,12 +189,12 @@ def _somebody(
             build,
             angles,
             wardrobe,
-            owner=owner,
+            owner=len(others),
             yaw=float(facing),
             at=(float(place[0]), float(place[1])),
             lift=0.0 if pose.startswith(("sit", "lie", "crawl", "kneel")) else lift,
         )
-        if not clashes(made):
+        if not (clashes(made) or any(_meet(made, other) for other in others)):
             break
     told = {
         "build": asdict(build),
@@ -200,6 +205,12 @@ def _somebody(
         "lift": lift,
     }
     return made, told
+
+
+def _meet(one: Person, other: Person) -> bool:
+    """Whether a joint of either person is inside the other."""
+    pairs = ((one, other), (other, one))
+    return any(bool((depth_inside(a.solids, b.keypoints) > 0).any()) for a, b in pairs)
 
 
 def _masks(owner: Int8[np.ndarray, "h w"], count: int, size: int) -> Bool[np.ndarray, "N H W"]:
@@ -231,4 +242,6 @@ def _label(
     own = (owner[at] == number) & mask[pixel[:, 1], pixel[:, 0]]
     before = far - depth[at] <= one.radii + MARGIN
     flags[(flags > 0) & own & before] = 2
+    if (flags == 2).sum() < SEEN:
+        flags[flags == 1] = 0
     return np.where(flags[:, None] > 0, xy, np.nan).astype(np.float32), flags
