@@ -27,7 +27,7 @@ def synth(vitruvian, tmp_path):
 
 
 def test_the_number_of_workers_changes_no_byte(synth, tmp_path):
-    one, two = synth("one", scenes=4), synth("two", scenes=4, workers=2)
+    one, two = synth("one"), synth("two", workers=2)
     assert one.code == two.code == 0, one.err + two.err
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
