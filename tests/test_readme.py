@@ -75,7 +75,7 @@ def test_ci_runs_the_second_command_of_the_readme(clone):
     shutil.copy(ROOT / "README.md", clone)
     read = subprocess.run(["bash", "-c", reader], capture_output=True, text=True, check=True)
     assert read.stdout == command
-    assert command.endswith("&& .venv/bin/pytest\n")
+    assert command.endswith("&& .venv/bin/pytest -n auto\n")
     assert os.access(ROOT / ".ci/run", os.X_OK)
 
 

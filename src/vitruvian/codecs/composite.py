@@ -44,8 +44,8 @@ UPRIGHT = {
     "ankle": (1.4, 0.05),
 }
 """Half of a standing person, to tell the size of one who is partly seen; of the lower limbs and the
-arms the left is 0.05 or 0.1 lower than the right. The proportions are those of the authors' program:
-heights from its targets, widths, elbows and wrists checked against them."""
+arms the left is 0.05 or 0.1 lower than the right. The proportions are those of the authors'
+program: heights from its targets, widths, elbows and wrists checked against them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

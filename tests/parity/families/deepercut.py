@@ -26,9 +26,9 @@ def codec_of(scenes: dict[str, np.ndarray]) -> Pairwise:
     names = bones.keypoints
     return Pairwise(
         skeleton=bones,
-        unit=cfg["locref_stdev"],
-        radius=cfg["pos_dist_thresh"],
-        floor=cfg["det_min_score"],
+        unit=float(cfg["locref_stdev"]),
+        radius=float(cfg["pos_dist_thresh"]),
+        floor=float(cfg["det_min_score"]),
         apart=int(cfg["nms_radius"]),
         offsets=_rows(np.concatenate([scenes["stats_mean"], scenes["stats_std"]], axis=1)[order]),
         graph=tuple((names[a], names[b]) for a, b in scenes["spatial_pairs"].tolist()),
