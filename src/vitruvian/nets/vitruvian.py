@@ -2,7 +2,7 @@
 
 Why this trunk. Little data is at hand and less time, so what the networks know of people has to
 come from somewhere: the authors of EfficientPose (Groos et al. 2021) publish weights that learnt
-25,000 people of MPII, under Apache-2.0, of a network that is small enough for any processor. The
+26,000 people of MPII, under Apache-2.0, of a network that is small enough for any processor. The
 pose network goes on from them at stride 4, with a distribution per keypoint in place of their
 bilinear maps; the detector adds a U of plain 3x3 residual blocks that sees the whole picture.
 """
