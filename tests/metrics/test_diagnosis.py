@@ -146,6 +146,7 @@ def test_a_diagnosis_adds_up():
     assert told.gains["swap"] == told.gains["miss"] == pytest.approx(0)
     assert told.repaired == pytest.approx(1)
     assert told.groups["keypoint"]["left_knee"]["inversion"] == 3
+    assert tuple(told.groups["keypoint"]) == truth[0].skeleton.keypoints
     assert told.groups["crowding"] == {"alone": told.kinds}
 
 

@@ -16,6 +16,7 @@ from vitruvian.kernels.nms import iou
 from vitruvian.metrics.oks_ap import ground_truth, mean_known, picture_ids, precision_recall
 
 SMALL, LARGE = 32.0**2, 96.0**2
+SIZES = ("small", "medium", "large")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +102,7 @@ def best_pairs(likeness: Float[np.ndarray, "N M"], least: float) -> Int64[np.nda
 def size_of(boxes: Float[np.ndarray, "N 4"]) -> list[str]:
     """``small``, ``medium`` or ``large`` for each xyxy box."""
     area = (boxes[:, 2:] - boxes[:, :2]).astype(np.float64).prod(1)
-    names = np.array(["small", "medium", "large"])
-    return [str(name) for name in names[(area >= SMALL).astype(int) + (area >= LARGE)]]
+    return [SIZES[size] for size in (area >= SMALL).astype(int) + (area >= LARGE)]
 
 
 def _xywh(boxes: Boxes) -> list[list[float]]:

@@ -16,18 +16,18 @@ right here has the similarity that was asked for (theirs moves by half the dista
 becomes .84); crowds and people without keypoints take no pose.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from vitruvian.core.poses import Poses
 from vitruvian.core.sample import Sample
-from vitruvian.core.skeleton import Skeleton
 from vitruvian.kernels.nms import iou
 from vitruvian.kernels.oks import oks
-from vitruvian.metrics.box_ap import size_of
+from vitruvian.metrics.box_ap import SIZES, size_of
 from vitruvian.metrics.oks_ap import check_pairs, oks_ap
 from vitruvian.metrics.oks_fraction import keypoint_similarity
 
@@ -246,15 +246,13 @@ def diagnose(truth: Sequence[Sample], found: Sequence[Poses]) -> Diagnosis:
         MissingExtra: hotcoco is not installed.
     """
     judged = judge(truth, found)
-    found = list(found)
     ap = oks_ap(truth, found).ap
-    repairs: dict[str, Callable[[list[Poses]], list[Poses]]] = {
-        kind: lambda poses, kind=kind: put_right(truth, poses, judged, (kind,))  # type: ignore[misc]
-        for kind in KINDS[1:]
+    repairs: dict[str, Callable[[], list[Poses]]] = {
+        kind: partial(put_right, truth, found, judged, (kind,)) for kind in KINDS[1:]
     }
-    repairs["score"] = lambda poses: best_scores(truth, poses)
-    repairs["background"] = lambda poses: _without(poses, judged.spurious)
-    gains = {name: oks_ap(truth, repair(found)).ap - ap for name, repair in repairs.items()}
+    repairs["score"] = partial(best_scores, truth, found)
+    repairs["background"] = partial(_without, found, judged.spurious)
+    gains = {name: oks_ap(truth, repair()).ap - ap for name, repair in repairs.items()}
     whole = put_right(truth, found, judged, KINDS[1:])
     whole = _without(best_scores(truth, whole), judged.spurious)
     return Diagnosis(
@@ -264,7 +262,7 @@ def diagnose(truth: Sequence[Sample], found: Sequence[Poses]) -> Diagnosis:
         kinds=judged.counts(),
         missed=len(judged.missed),
         spurious=len(judged.spurious),
-        groups={name: _tally(judged, labels) for name, labels in _groupings(truth, judged)},
+        groups=dict(_groups(truth, judged)),
     )
 
 
@@ -276,21 +274,21 @@ def _without(found: Sequence[Poses], spurious: np.ndarray) -> list[Poses]:
     ]
 
 
-def _groupings(truth: Sequence[Sample], judged: Judged) -> Iterator[tuple[str, np.ndarray]]:
-    """Name of each grouping and the group of every keypoint."""
+def _groups(
+    truth: Sequence[Sample], judged: Judged
+) -> Iterator[tuple[str, dict[str, dict[str, int]]]]:
+    """Name of each grouping and how many keypoints of each kind its groups have."""
     rows = list(zip(judged.picture, judged.person, strict=True))
-    names = np.array(_skeleton(truth).keypoints)
-    yield "keypoint", names[judged.keypoint]
+    names = truth[0].skeleton.keypoints if truth else ()
+    yield "keypoint", _tally(judged, np.array(names, str)[judged.keypoint], names)
     sizes = [size_of(sample.boxes) for sample in truth]
-    yield "size", np.array([sizes[at][n] for at, n in rows])
+    yield "size", _tally(judged, np.array([sizes[at][n] for at, n in rows], str), SIZES)
     crowded = [_crowded(sample) for sample in truth]
-    yield "crowding", np.where([crowded[at][n] for at, n in rows], "crowded", "alone")
-    seen = [truth[at].visible[n, k] for (at, n), k in zip(rows, judged.keypoint, strict=True)]
-    yield "visibility", np.where(np.array(seen) > 1, "visible", "hidden")
-
-
-def _skeleton(truth: Sequence[Sample]) -> Skeleton:
-    return truth[0].skeleton
+    near = np.array([crowded[at][n] for at, n in rows], bool)
+    yield "crowding", _tally(judged, np.where(near, "crowded", "alone"), ("alone", "crowded"))
+    flags = [truth[at].visible[n, k] for (at, n), k in zip(rows, judged.keypoint, strict=True)]
+    seen = np.where(np.array(flags, int) > 1, "visible", "hidden")
+    yield "visibility", _tally(judged, seen, ("visible", "hidden"))
 
 
 def _crowded(sample: Sample) -> np.ndarray:
@@ -300,6 +298,6 @@ def _crowded(sample: Sample) -> np.ndarray:
     return crowded
 
 
-def _tally(judged: Judged, labels: np.ndarray) -> dict[str, dict[str, int]]:
-    order = dict.fromkeys(labels.tolist())
-    return {str(label): judged.counts(labels == label) for label in order}
+def _tally(judged: Judged, labels: np.ndarray, order: Iterable[str]) -> dict[str, dict[str, int]]:
+    """Number of keypoints of each kind under the labels that occur, in this order."""
+    return {name: judged.counts(here) for name in order if (here := labels == name).any()}

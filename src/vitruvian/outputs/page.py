@@ -19,7 +19,7 @@ _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
   color: #1b1f24; background: #fff }
 h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2.5rem }
-table { border-collapse: collapse; margin: .5rem 0 } caption { text-align: left; color: #57606a }
+table { border-collapse: collapse; margin: .5rem 0 }
 td, th { padding: .15rem .8rem .15rem 0; text-align: right; border-bottom: 1px solid #d0d7de }
 td:first-child, th:first-child { text-align: left }
 figure { display: inline-block; margin: .5rem 1rem .5rem 0; vertical-align: top }
@@ -32,7 +32,7 @@ _COLOURS = {
     "swap": "#8e5bb5",
     "miss": "#c7423c",
 }
-_WIDTH, _ROW, _LABEL = 640, 20, 150
+_WIDTH, _ROW, _LETTER = 640, 20, 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,9 +134,9 @@ def _mistakes(kind: str, found: Diagnosis) -> str:
     } | {name: name for name in KINDS[1:]}
     gains = [(names[name], f"{100 * gain:+.1f}") for name, gain in found.gains.items()]
     table = _table(
-        f"AP is {_percent(found.ap)}; put right, one kind at a time, it gains; with all of it "
-        f"{_percent(found.repaired)}. {found.missed} people have no pose, {found.spurious} poses "
-        "have no person.",
+        f"AP is {_percent(found.ap)}. With one kind of mistake put right it gains what the table "
+        f"says, with all of them it is {_percent(found.repaired)}. {found.missed} people have no "
+        f"pose, {found.spurious} poses have no person.",
         ("mistake", "AP gained"),
         gains,
     )
@@ -162,7 +162,7 @@ def _trust(kind: str, found: Reliability) -> str:
         f"{found.brier:.3f}, over {sum(found.count)} keypoints. A keypoint is right at a "
         "similarity of .5 or more. On the diagonal a score is the chance to be right."
     )
-    title = f"<h2>Can scores be trusted? {escape(kind.capitalize())} boxes</h2>"
+    title = f"<h2>Can scores be trusted, {escape(kind)} boxes?</h2>"
     return f"{title}\n{_figure(text, _diagram(found))}"
 
 
@@ -188,7 +188,7 @@ def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     body = "\n".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
-    return f"<table><caption>{escape(caption)}</caption><tr>{cells}</tr>\n{body}</table>"
+    return f"<p>{escape(caption)}</p>\n<table><tr>{cells}</tr>\n{body}</table>"
 
 
 def _figure(caption: str, content: str) -> str:
@@ -202,13 +202,12 @@ _LEGEND = "".join(
 
 def _bars(rows: Sequence[tuple[str, list[tuple[float, str]]]], unit: str = "share") -> str:
     """One bar a row, of (share, colour) pieces end to end."""
-    room = _WIDTH - _LABEL - 50
+    start = 16 + _LETTER * max(15, *(len(label) for label, _ in rows))
+    room = max(_WIDTH - start - 50, 200)
     lines = []
     for i, (label, pieces) in enumerate(rows):
-        y, x = i * _ROW, float(_LABEL)
-        lines.append(
-            f'<text x="{_LABEL - 8}" y="{y + 14}" text-anchor="end">{escape(label)}</text>'
-        )
+        y, x = i * _ROW, float(start)
+        lines.append(f'<text x="{start - 8}" y="{y + 14}" text-anchor="end">{escape(label)}</text>')
         for share, colour in pieces:
             lines.append(
                 f'<rect x="{x:.1f}" y="{y + 3}" width="{share * room:.1f}" height="14" '
@@ -216,7 +215,7 @@ def _bars(rows: Sequence[tuple[str, list[tuple[float, str]]]], unit: str = "shar
             )
             x += share * room
         lines.append(f'<text x="{x + 6:.1f}" y="{y + 14}">{_percent(pieces[0][0])}</text>')
-    return _svg(len(rows) * _ROW + 4, lines)
+    return _svg(len(rows) * _ROW + 4, lines, width=start + room + 50)
 
 
 def _diagram(found: Reliability) -> str:
