@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -32,12 +33,19 @@ def labels(work):
 
 
 def test_scores_become_the_share_that_is_right(labels, capsys):
-    assert main(["calibrate", "pose.onnx", "--data", labels, "-o", "better.onnx"]) == 0
+    words = ["calibrate", "pose.onnx", "--data", labels, "-o", "better.onnx"]
+    assert main([*words, "--json", "told.json"]) == 0
     told = re.search(r"error ([\d.]+) before, ([\d.]+) after", capsys.readouterr().out)
     assert float(told[2]) < float(told[1])
     before, after = (load(name, detector=None, threads=1) for name in ("pose.onnx", "better.onnx"))
     box = np.array([BOX], np.float32)
     first, second = (pose("2.png", boxes=box) for pose in (before, after))
+    written = json.loads(Path("told.json").read_text())
+    assert (written["keypoints"], written["pictures"]) == (12 * 17, 12)
+    assert f"{written['before']['ece']:.3f}" == told[1]
+    assert f"{written['after_held_out']['ece']:.3f}" == told[2]
+    assert written["calibrated_sha256"] == after.provenance["model"]["sha256"]
+    assert {"command", "vitruvian", "runtime"} <= {*written}
     np.testing.assert_array_equal(first.xy, second.xy)
     assert np.abs(second.scores - 0.5).max() < 0.15 < np.abs(first.scores - 0.5).max()
 

@@ -7,7 +7,6 @@ intervals are 95 % of a bootstrap over people.
 import argparse
 import contextlib
 import math
-import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vitruvian.cli._data import add_skip_bad, on_skeleton, opened
+from vitruvian.cli._origin import origin
 from vitruvian.core.errors import ConfigError
 from vitruvian.metrics.bootstrap import Interval
 from vitruvian.metrics.report import (
@@ -133,7 +133,6 @@ def worst(report: Report, answers: "Answers", count: int) -> "Iterator[Shown]":
 
 def _measured(args: argparse.Namespace) -> "tuple[Report, Answers]":
     """The report, and what the predictor found."""
-    from vitruvian import __version__
     from vitruvian.datasets.coco import coco_boxes
     from vitruvian.evaluate import BoxKind, ask, measure
     from vitruvian.runtime.load import load
@@ -171,8 +170,7 @@ def _measured(args: argparse.Namespace) -> "tuple[Report, Answers]":
             batch=args.batch,
             progress=progress,
         )
-    command = "vitruvian " + shlex.join(sys.argv[1:])
-    about = predictor.provenance | {"vitruvian": __version__, "command": command}
+    about = predictor.provenance | origin()
     return measure(answers, model=about, name=args.data, thorough=bool(args.html)), answers
 
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -111,7 +111,7 @@ class Report:
 
     def to_json(self) -> str:
         """JSON text; a number that does not exist is null."""
-        return json.dumps(_without_nan(asdict(self)), indent=1, allow_nan=False)
+        return json_text(asdict(self))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,8 +181,13 @@ def _key(person: Person) -> tuple[str, str, int, int]:
     return person.boxes, person.source, person.image_id, person.id
 
 
+def json_text(found: Mapping[str, object]) -> str:
+    """JSON text; a number that does not exist is null."""
+    return json.dumps(_without_nan(found), indent=1, allow_nan=False)
+
+
 def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: _without_nan(v) for key, v in value.items()}
     if isinstance(value, list | tuple):
         return [_without_nan(v) for v in value]
