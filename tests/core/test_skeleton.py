@@ -1,11 +1,12 @@
 """Shipped skeletons against the published joint orders, and what a bad skeleton file says."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from vitruvian.core.errors import InputError, UnknownName
+from vitruvian.core.errors import ConfigError, InputError, UnknownName
 from vitruvian.core.skeleton import Skeleton, skeleton, skeleton_names
 
 ALL = skeleton_names()
@@ -179,3 +180,19 @@ def test_a_missing_or_broken_file_is_an_input_error(tmp_path):
     (tmp_path / "cut.json").write_text('{"name": "x", ')
     with pytest.raises(InputError, match="cannot read skeleton"):
         skeleton(str(tmp_path / "cut.json"))
+
+
+def test_mirrored_limbs_name_the_other_side_and_which_of_them_run_the_other_way():
+    bones = Skeleton(
+        name="three",
+        keypoints=("l", "m", "r"),
+        swaps=(("l", "r"),),
+        limbs=(("m", "l"), ("l", "r"), ("m", "r")),
+    )
+
+    limb, turned = bones.mirrored_limbs
+
+    assert limb.tolist() == [2, 1, 0]
+    assert turned.tolist() == [False, True, False]
+    with pytest.raises(ConfigError, match="no limb between 'm' and 'r', the mirror image"):
+        _ = replace(bones, limbs=(("m", "l"),)).mirrored_limbs

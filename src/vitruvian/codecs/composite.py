@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from vitruvian.core.errors import ConfigError, InputError
-from vitruvian.core.fields import Field
+from vitruvian.core.errors import ConfigError
+from vitruvian.core.fields import Field, finite
 from vitruvian.core.skeleton import Skeleton
 from vitruvian.core.types import Fields, Keypoints, Target
 from vitruvian.kernels import grow
@@ -167,10 +167,7 @@ class Composite:
         Raises:
             InputError: The fields are not this skeleton's.
         """
-        cif, caf = (self._checked(fields, number) for number in (0, 1))
-        for name, maps in (("cif", cif), ("caf", caf)):
-            if not np.isfinite(maps[:, :, 1:]).all():
-                _log.warning("field %s is not finite; such cells count as empty", name)
+        cif, caf = (finite(self._split(fields, i), self.fields[i].name, np.nan) for i in (0, 1))
         return [self._decode_one(*pair) for pair in zip(cif, caf, strict=True)]
 
     def flip(self, fields: Fields) -> dict[str, np.ndarray]:
@@ -182,8 +179,8 @@ class Composite:
             InputError: The fields are not this skeleton's.
             ConfigError: A limb of the skeleton has no mirror image.
         """
-        cif, caf = (self._checked(fields, number)[..., ::-1] for number in (0, 1))
-        limb, turned = _mirrored_limbs(self.skeleton)
+        cif, caf = (self._split(fields, number)[..., ::-1] for number in (0, 1))
+        limb, turned = self.skeleton.mirrored_limbs
         cif, caf = cif[:, self.skeleton.flip_index].copy(), caf[:, limb].copy()
         caf[:, turned] = caf[:, turned][:, :, [0, 1, 4, 5, 2, 3, 7, 6]]
         last = cif.shape[-1] - 1 if self.activated else 0
@@ -194,16 +191,14 @@ class Composite:
             "caf": caf.reshape(fields["caf"].shape),
         }
 
-    def _checked(self, fields: Fields, number: int) -> np.ndarray:
+    def _split(self, fields: Fields, number: int) -> np.ndarray:
         """B fields components h w."""
-        field, maps = self.fields[number], fields[self.fields[number].name]
-        if maps.ndim != 4 or maps.shape[1] != field.channels:
-            raise InputError(
-                f"{field.name} of shape {maps.shape}; {self.skeleton.name!r} needs (B, "
-                f"{field.channels}, h, w): {(5, 8)[number]} channels per "
-                f"{('keypoint', 'limb')[number]}"
-            )
-        return maps.reshape(len(maps), -1, (5, 8)[number], *maps.shape[2:])
+        field, (each, what) = self.fields[number], ((5, "keypoint"), (8, "limb"))[number]
+        need = (
+            f"{self.skeleton.name!r} needs (B, {field.channels}, h, w): {each} channels per {what}"
+        )
+        maps = field.of(fields, need)
+        return maps.reshape(len(maps), -1, each, *maps.shape[2:])
 
     def _decode_one(self, cif: np.ndarray, caf: np.ndarray) -> Keypoints:
         h, w = cif.shape[2:]
@@ -291,23 +286,6 @@ class Composite:
 def best_first(score: np.ndarray) -> np.ndarray:
     """Order of the seeds; equal ones as they stand in the map."""
     return np.argsort(-score, kind="stable")
-
-
-def _mirrored_limbs(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
-    """E: which limb shows each limb in the mirror; E: whether it is seen from its other end."""
-    swap = skeleton.flip_index
-    index = {limb: number for number, limb in enumerate(map(tuple, skeleton.limb_index.tolist()))}
-    found = []
-    for a, b in swap[skeleton.limb_index].tolist():
-        if (a, b) not in index and (b, a) not in index:
-            names = skeleton.keypoints[a], skeleton.keypoints[b]
-            raise ConfigError(
-                f"skeleton {skeleton.name!r} has no limb between {names[0]!r} and {names[1]!r}, "
-                "the mirror image of one that it has; add it, or test without flip"
-            )
-        found.append((index.get((a, b), index.get((b, a))), (a, b) not in index))
-    pairs = np.array(found, np.int64).reshape(-1, 2)
-    return pairs[:, 0], pairs[:, 1] > 0
 
 
 def _taught(xy: np.ndarray, visible: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from vitruvian.core.errors import ConfigError, InputError
-from vitruvian.core.fields import Field
+from vitruvian.core.fields import Field, finite
 from vitruvian.core.skeleton import Skeleton
 from vitruvian.core.types import Fields, Keypoints, Target
 from vitruvian.kernels.limb_people import Person, assemble, one_to_one
@@ -199,20 +199,11 @@ class Limbs:
         Raises:
             InputError: A field has another number of channels.
         """
-        limb, heat = (self._checked(fields, field) for field in self.fields[:2])
+        limb, heat = (
+            np.ascontiguousarray(finite(field.of(fields), field.name), np.float32)
+            for field in self.fields[:2]
+        )
         return [self._people(*maps, size) for maps in zip(limb, heat, strict=True)]
-
-    def _checked(self, fields: Fields, field: Field) -> np.ndarray:
-        maps = fields[field.name]
-        if maps.ndim != 4 or maps.shape[1] != field.channels:
-            raise InputError(
-                f"field {field.name!r} has shape {maps.shape}; the codec needs "
-                f"B {field.channels} h w"
-            )
-        if not np.isfinite(maps).all():
-            _log.warning("field %s is not finite; such cells count as empty", field.name)
-            maps = np.nan_to_num(maps, nan=0, posinf=0, neginf=0)
-        return np.ascontiguousarray(maps, np.float32)
 
     def _people(self, limb: np.ndarray, heat: np.ndarray, size: tuple[int, int]) -> Keypoints:
         """The people of one view from E h w and K h w maps."""

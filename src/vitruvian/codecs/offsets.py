@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from vitruvian.core.errors import ConfigError, InputError
-from vitruvian.core.fields import Field
+from vitruvian.core.errors import ConfigError
+from vitruvian.core.fields import Field, finite
 from vitruvian.core.skeleton import Skeleton
 from vitruvian.core.types import Fields, Keypoints, Target
 from vitruvian.kernels.votes import collect
@@ -151,7 +151,7 @@ class Offsets:
         orders = {"heatmap": swap, "short": swap, "mid": turned}
         made = {}
         for field in self.fields:
-            maps = self._checked(fields, field)[..., ::-1]
+            maps = self._maps(fields, field)[..., ::-1]
             parts = maps.reshape(len(maps), len(orders[field.name]), -1, *maps.shape[2:])
             parts = parts[:, orders[field.name]].copy()
             if field.name != "heatmap":
@@ -170,26 +170,19 @@ class Offsets:
         Raises:
             InputError: The fields are not this skeleton's.
         """
-        maps = [self._checked(fields, field) for field in self.fields]
-        for field, values in zip(self.fields, maps, strict=True):
-            if not np.isfinite(values).all():
-                _log.warning("field %s is not finite; such cells count as empty", field.name)
+        empty = {"heatmap": 0.0 if self.activated else -100.0}
+        maps = [
+            finite(self._maps(fields, field), field.name, empty.get(field.name, 0.0))
+            for field in self.fields
+        ]
         return [self._decode_one(*row) for row in zip(*maps, strict=True)]
 
-    def _checked(self, fields: Fields, field: Field) -> np.ndarray:
-        maps = fields[field.name]
-        if maps.ndim != 4 or maps.shape[1] != field.channels:
-            raise InputError(
-                f"{field.name} of shape {maps.shape}; {self.skeleton.name!r} needs (B, "
-                f"{field.channels}, h, w)"
-            )
-        return maps
+    def _maps(self, fields: Fields, field: Field) -> np.ndarray:
+        need = f"{self.skeleton.name!r} needs (B, {field.channels}, h, w)"
+        return field.of(fields, need)
 
     def _decode_one(self, heat: np.ndarray, short: np.ndarray, mid: np.ndarray) -> Keypoints:
-        bad = ~np.isfinite(heat)
-        heat = np.where(bad, 0 if self.activated else -100, heat)
         chance = heat if self.activated else 0.5 + 0.5 * np.tanh(heat / 2)
-        short, mid = (np.where(np.isfinite(maps), maps, 0) for maps in (short, mid))
         owner, xy, score = self.peaks(chance, short)
         if len(owner) > self.most:
             _log.warning("%d peaks; the %d highest are grouped", len(owner), self.most)

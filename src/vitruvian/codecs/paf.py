@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from vitruvian.core.errors import ConfigError, InputError
-from vitruvian.core.fields import Field
+from vitruvian.core.fields import Field, finite
 from vitruvian.core.skeleton import Skeleton
 from vitruvian.core.types import Fields, Keypoints, Target
 from vitruvian.core.view import cell_to_view, view_to_cell
@@ -162,16 +162,16 @@ class Paf:
                 f"fields heatmap {heat.shape} and paf {paf.shape}; skeleton "
                 f"{self.skeleton.name!r} needs B {wanted[0][1]} h w and B {wanted[1][1]} h w"
             )
-        heat, paf = _finite(heat[:, :-1], "heatmap"), _finite(paf, "paf")
+        heat, paf = finite(heat[:, :-1], "heatmap"), finite(paf, "paf")
         return [self._people(*view, size) for view in zip(heat, paf, strict=True)]
 
     def flip(self, fields: Fields) -> dict[str, np.ndarray]:
         """Maps of mirrored views in the frame and names of the originals; x components turn."""
         order = np.append(self.skeleton.flip_index, len(self.skeleton))
-        limb, sign = _mirrored_limbs(self.skeleton)
+        limb, turned = self.skeleton.mirrored_limbs
         batch, channels, h, w = fields["paf"].shape
         paf = fields["paf"].reshape(batch, channels // 2, 2, h, w)[:, limb, :, :, ::-1]
-        turn = sign[:, None] * np.array([-1, 1], paf.dtype)
+        turn = np.where(turned, -1, 1)[:, None] * np.array([-1, 1], paf.dtype)
         return {
             "heatmap": fields["heatmap"][:, order, :, ::-1],
             "paf": (paf * turn[:, :, None, None].astype(paf.dtype)).reshape(batch, channels, h, w),
@@ -341,30 +341,6 @@ def _limbs(
     if not order:
         order = tuple(sorted(range(len(limbs)), key=lambda e: not tree[e]))
     return limbs, tree, order
-
-
-@cache
-def _mirrored_limbs(bones: Skeleton) -> tuple[np.ndarray, np.ndarray]:
-    """Of each limb the one on the other side, and -1 where that runs the other way."""
-    limbs, other = bones.limb_index.tolist(), bones.flip_index
-    places = {(a, b): (e, 1) for e, (a, b) in enumerate(limbs)}
-    places |= {(b, a): (e, -1) for e, (a, b) in enumerate(limbs)}
-    mirrored = [places.get((int(other[a]), int(other[b]))) for a, b in limbs]
-    if None in mirrored:
-        raise ConfigError(
-            f"skeleton {bones.name!r}: limb {bones.limbs[mirrored.index(None)]} has no mirror image"
-        )
-    rows = np.array(mirrored, np.int64).reshape(-1, 2)
-    return rows[:, 0], rows[:, 1]
-
-
-def _finite(maps: np.ndarray, name: str) -> np.ndarray:
-    """Maps without NaN and infinity."""
-    good = np.isfinite(maps)
-    if good.all():
-        return maps
-    _log.warning("%s: %d values are not finite and count as 0", name, (~good).sum())
-    return np.where(good, maps, 0)
 
 
 def _shrunk(trust: np.ndarray, cells: tuple[int, int], stride: int) -> np.ndarray:

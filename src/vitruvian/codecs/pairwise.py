@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from vitruvian.core.errors import ConfigError, InputError
-from vitruvian.core.fields import Field
+from vitruvian.core.errors import ConfigError
+from vitruvian.core.fields import Field, finite
 from vitruvian.core.skeleton import Skeleton
 from vitruvian.core.types import Fields, Keypoints, Target
 from vitruvian.kernels.multicut import Solution, solve, solve_in_stages
@@ -194,21 +194,11 @@ class Pairwise:
         Raises:
             InputError: A field has another number of channels.
         """
-        maps = [self._checked(fields, field) for field in self.fields]
+        maps = [
+            finite(field.of(fields), field.name, -np.inf if field.name == "heatmap" else 0.0)
+            for field in self.fields
+        ]
         return [self._people(*view) for view in zip(*maps, strict=True)]
-
-    def _checked(self, fields: Fields, field: Field) -> np.ndarray:
-        maps = fields[field.name]
-        if maps.ndim != 4 or maps.shape[1] != field.channels:
-            raise InputError(
-                f"field {field.name!r} has shape {maps.shape}; the codec needs "
-                f"B {field.channels} h w"
-            )
-        if not np.isfinite(maps).all():
-            _log.warning("field %s is not finite; such cells count as empty", field.name)
-            empty = -np.inf if field.name == "heatmap" else 0.0
-            maps = np.where(np.isfinite(maps), maps, np.float32(empty))
-        return maps
 
     def _people(self, logit: np.ndarray, locref: np.ndarray, pairwise: np.ndarray) -> Keypoints:
         joint, cell, chance = self._candidates(logit)

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from vitruvian.core.errors import ConfigError, InputError
-from vitruvian.core.fields import Field
+from vitruvian.core.errors import ConfigError
+from vitruvian.core.fields import Field, finite
 from vitruvian.core.skeleton import Skeleton
 from vitruvian.core.types import Fields, Keypoints, Target
 from vitruvian.core.view import Align, view_to_cell
@@ -179,23 +179,16 @@ class Tags:
         Raises:
             InputError: A field has another number of channels than there are keypoints.
         """
-        self._check(fields)
+        count, bones = len(self.skeleton), self.skeleton.name
+        for name in fields:
+            field = Field(name=name, channels=count, stride=self.stride)
+            field.of(fields, f"{count} keypoints of {bones!r} need B {count} h w")
         merged = fields.get("heatmap_merged")
         heat = self._heat(fields) if merged is None else merged
         tags = self._tags(fields, heat.shape[2:])
         factor = 1 if merged is not None else (self.fine_stride or self.stride) // self.search
-        if not all(np.isfinite(maps).all() for maps in (heat, *tags)):
-            _log.warning("heatmaps or tags are not finite; such cells count as empty")
-            heat, *tags = (np.nan_to_num(maps, posinf=0, neginf=0) for maps in (heat, *tags))
+        heat, *tags = (finite(maps, "heatmap or tag") for maps in (heat, *tags))
         return [self._people(maps, [tag[i] for tag in tags], factor) for i, maps in enumerate(heat)]
-
-    def _check(self, fields: Fields) -> None:
-        for name, maps in fields.items():
-            if maps.ndim != 4 or maps.shape[1] != len(self.skeleton):
-                raise InputError(
-                    f"field {name!r} has shape {maps.shape}; {len(self.skeleton)} keypoints of "
-                    f"{self.skeleton.name!r} need B {len(self.skeleton)} h w"
-                )
 
     def _heat(self, fields: Fields) -> np.ndarray:
         """B K h w: the mean of the heatmaps at the finest of their grids."""

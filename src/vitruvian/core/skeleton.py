@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 
-from vitruvian.core.errors import InputError, UnknownName
+from vitruvian.core.errors import ConfigError, InputError, UnknownName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +90,25 @@ class Skeleton:
         """E 2 int64, the limbs as positions on the K axis."""
         rows = [[self.index(a), self.index(b)] for a, b in self.limbs]
         return np.array(rows, np.int64).reshape(-1, 2)
+
+    @property
+    def mirrored_limbs(self) -> tuple[Int64[np.ndarray, " E"], Bool[np.ndarray, " E"]]:
+        """Of each limb the one on the other side, and whether that runs the other way.
+
+        Raises:
+            ConfigError: A limb has no mirror image.
+        """
+        ends = [tuple(pair) for pair in self.limb_index.tolist()]
+        found = [tuple(pair) for pair in self.flip_index[self.limb_index].tolist()]
+        turned = [pair not in ends for pair in found]
+        found = [pair[::-1] if turn else pair for pair, turn in zip(found, turned, strict=True)]
+        if missing := sorted({*found} - {*ends}):
+            a, b = (self.keypoints[k] for k in missing[0][::-1])
+            raise ConfigError(
+                f"skeleton {self.name!r} has no limb between {a!r} and {b!r}, the mirror image of "
+                "one that it has; add it, or test without flip"
+            )
+        return np.array([ends.index(pair) for pair in found], np.int64), np.array(turned, bool)
 
     @property
     def oks_sigmas(self) -> Float32[np.ndarray, " K"]:
