@@ -30,6 +30,7 @@ class Recipe:
     lr: float = 1e-3
     schedule: Literal["cosine", "step"] = "step"
     milestones: tuple[int, ...] = ()
+    freeze: tuple[str, ...] = ()
     weights: dict[str, float] = field(default_factory=dict)
     warm: bool = False
     seed: int | None = None
@@ -63,6 +64,9 @@ PAGE = Page(name="p", net="hrnet:hrnet_w32", recipe=Recipe(epochs=10, weights={"
         ("train.milestones=170,200", lambda p: p.recipe.milestones == (170, 200)),
         ("train.milestones=170", lambda p: p.recipe.milestones == (170,)),
         ("train.milestones=()", lambda p: p.recipe.milestones == ()),
+        ("train.freeze=trunk", lambda p: p.recipe.freeze == ("trunk",)),
+        ("train.freeze=trunk,head", lambda p: p.recipe.freeze == ("trunk", "head")),
+        ("train.freeze=trunk,", lambda p: p.recipe.freeze == ("trunk",)),
         ("train.weights.lsp=2", lambda p: p.recipe.weights == {"coco": 1.0, "lsp": 2.0}),
         ("train.weights={'lsp': 2}", lambda p: p.recipe.weights == {"lsp": 2.0}),
         ("train.warm=true", lambda p: p.recipe.warm is True),

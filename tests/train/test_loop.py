@@ -204,6 +204,12 @@ def test_freezing_a_module_that_does_not_exist_is_refused(
         train(system, _feed(dots, system), _run(tmp_path))
 
 
+def test_freezing_everything_is_refused(dots: Path, system: System, tmp_path: Path) -> None:
+    system = replace(system, recipe=replace(system.recipe, freeze=("",)))
+    with pytest.raises(ConfigError, match="leaves nothing to train"):
+        train(system, _feed(dots, system), _run(tmp_path))
+
+
 def test_the_average_follows_the_weights() -> None:
     net = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(net.weight)

@@ -148,7 +148,7 @@ def _parse(text: str, hint: object) -> object:
     try:
         value: object = literal_eval(text)
     except (SyntaxError, TypeError, ValueError):
-        value = text.split(",") if several else text
+        value = text.removesuffix(",").split(",") if several else text
     return (value,) if several and not isinstance(value, tuple | list) else value
 
 

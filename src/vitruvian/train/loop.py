@@ -123,7 +123,7 @@ def to_training(model: Normalised, recipe: Recipe) -> None:
     """Training mode, but for the modules that the recipe freezes.
 
     Raises:
-        ConfigError: The network has no module of that name.
+        ConfigError: The network has no module of that name, or nothing is left to train.
     """
     model.train()
     for name in recipe.freeze:
@@ -131,6 +131,8 @@ def to_training(model: Normalised, recipe: Recipe) -> None:
             model.net.get_submodule(name).eval().requires_grad_(False)
         except AttributeError as error:
             raise ConfigError(f"recipe.freeze names {name!r}: {error}") from error
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ConfigError(f"recipe.freeze {recipe.freeze} leaves nothing to train; name less")
 
 
 def _epochs(
