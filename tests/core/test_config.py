@@ -109,7 +109,7 @@ def test_changes_apply_in_order():
         ("bogus=1", "no setting 'bogus'; accepted are name, net, "),
         ("train.lr.x=1", "no setting 'train.lr.x'"),
         ("test.radius=1", "no setting 'test.radius'"),
-        ("train=1", "'train' is a group of settings; set one of train.epochs, train.lr"),
+        ("train=1", "'train' is a group of settings; set one of train.epochs, train.freeze"),
         ("train.lr", "cannot read setting 'train.lr'; write KEY=VALUE"),
         ("=1", "write KEY=VALUE"),
         ("train.lr=fast", "setting 'train.lr' is 'fast'; accepted is float"),
@@ -137,7 +137,8 @@ def test_a_bad_change_says_what_is_given_and_what_is_accepted(change, message):
 def test_keys_lists_what_set_accepts():
     assert keys(PAGE) == [
         "codec.radius", "codec.sigma", "name", "net", "net.NAME", "note", "size", "test",
-        "train.epochs", "train.lr", "train.milestones", "train.schedule", "train.seed",
+        "train.epochs", "train.freeze", "train.lr", "train.milestones",
+            "train.schedule", "train.seed",
         "train.warm", "train.weights.NAME",
     ]  # fmt: skip
 
