@@ -137,9 +137,8 @@ def test_a_bad_change_says_what_is_given_and_what_is_accepted(change, message):
 def test_keys_lists_what_set_accepts():
     assert keys(PAGE) == [
         "codec.radius", "codec.sigma", "name", "net", "net.NAME", "note", "size", "test",
-        "train.epochs", "train.freeze", "train.lr", "train.milestones",
-            "train.schedule", "train.seed",
-        "train.warm", "train.weights.NAME",
+        "train.epochs", "train.freeze", "train.lr", "train.milestones", "train.schedule",
+        "train.seed", "train.warm", "train.weights.NAME",
     ]  # fmt: skip
 
 
