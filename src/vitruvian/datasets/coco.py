@@ -17,8 +17,8 @@ import numpy as np
 from vitruvian.core.errors import InputError
 from vitruvian.core.skeleton import Skeleton
 from vitruvian.core.types import Boxes
-from vitruvian.datasets import long_lists
 from vitruvian.datasets.bad import Bad, Records, usable
+from vitruvian.datasets.rows import Rows, parse
 from vitruvian.datasets.table import (
     BOX_TO_AREA,
     Columns,
@@ -34,7 +34,7 @@ from vitruvian.datasets.table import (
 _log = logging.getLogger(__name__)
 
 _ID = {int, float, str}
-_parse = partial(long_lists.parse, skip="segmentation", rows="keypoints")
+_parse = partial(parse, skip="segmentation", rows="annotations")
 
 
 def coco(argument: str, bad: Bad | None = None) -> Table:
@@ -74,7 +74,8 @@ def load_coco(file: Path) -> dict[str, Any]:
     if not isinstance(data, dict) or not isinstance(data.get("images"), list):
         raise InputError(f"{file}: no 'images' list; expected COCO keypoints annotations")
     for kind in ("images", "annotations", "categories"):
-        if not all(isinstance(r, dict) for r in data.get(kind, ())):
+        some = data.get(kind, ())
+        if not isinstance(some, Rows) and not all(isinstance(r, dict) for r in some):
             raise InputError(f"{file}: {kind!r} must be a list of objects")
     return data
 
@@ -108,27 +109,40 @@ def coco_table(
     categories = data.get("categories", [])
     wanted = _category_ids(Columns(file, "categories", categories), bones)
 
-    def build(lists: dict[str, Records]) -> Table:
+    def build(lists: Mapping[str, Records | Rows]) -> Table:
         pictures = Columns(file, "images", lists["images"], data["images"])
-        everybody = Columns(file, "annotations", lists["annotations"], annotations)
-        people = everybody.records
-        if categories:
-            of = everybody.values("category_id")
-            listed = {category["id"] for category in categories}
-            if not ({*map(type, of)} <= _ID and {*of} <= listed):
-                good = np.array([type(kind) in _ID and kind in listed for kind in of], bool)
-                everybody.check(good, "category_id", f"categories are {sorted(map(str, listed))}")
-            people = [a for a, kind in zip(people, of, strict=True) if kind in wanted]
-        found = everybody.some(people)
+        people = _of(
+            wanted, categories, Columns(file, "annotations", lists["annotations"], annotations)
+        )
         notes.clear()
-        return _table(pictures, found, bones, images, source, known, notes)
+        return _table(pictures, people, bones, images, source, known, notes)
 
     notes: list[str] = []
     annotations = data.get("annotations", [])
-    lists = {"images": data["images"], "annotations": annotations}
-    table = usable(build, lists, bad)
+    table = None
+    if isinstance(annotations, Rows):
+        try:
+            table = build({"images": data["images"], "annotations": annotations})
+        except InputError:  # what is wrong is said, or left out, record by record
+            annotations = list(annotations)
+    if table is None:
+        table = usable(build, {"images": data["images"], "annotations": annotations}, bad)
     bad.notes += notes
     return table
+
+
+def _of(wanted: set[Any], categories: Records, everybody: Columns) -> Columns:
+    """The annotations of the wanted categories."""
+    if not categories:
+        return everybody
+    of = everybody.values("category_id")
+    listed = {category["id"] for category in categories}
+    if not ({*map(type, of)} <= _ID and {*of} <= listed):
+        good = np.array([type(kind) in _ID and kind in listed for kind in of], bool)
+        everybody.check(good, "category_id", f"categories are {sorted(map(str, listed))}")
+    if {*of} <= wanted:
+        return everybody
+    return everybody.some(np.flatnonzero([kind in wanted for kind in of]))
 
 
 def _table(
@@ -145,8 +159,7 @@ def _table(
     once[np.unique(ids, return_index=True)[1]] = True
     pictures.check(once, "id", "another image has the same")
     names = pictures.texts("file_name")
-    picture_of, rows = _group(people, ids)
-    ordered = people.some([people.records[i] for i in rows])
+    picture_of, order = _group(people, ids)
     marks = [(p.get("fully_annotated", True), p.get("source", source)) for p in pictures.records]
     return Table(
         folder=images or _find_images(pictures.file, names),
@@ -160,7 +173,7 @@ def _table(
         picture_fields={
             ours: pictures.numbers(theirs, np.float64) for ours, theirs in (known or {}).items()
         },
-        **_people_columns(ordered, len(bones), notes),
+        **_people_columns(people.some(order), len(bones), notes),
     )
 
 
@@ -206,7 +219,7 @@ def _people_columns(column: Columns, count: int, notes: list[str]) -> dict[str, 
         "visible": np.ceil(flag).astype(np.uint8),
         "boxes": boxes,
         "area": _areas(column, boxes),
-        "crowd": np.array([bool(a.get("iscrowd", 0)) for a in column.records], bool),
+        "crowd": _crowd(column),
         "ids": column.numbers("id", np.int64),
     }
 
@@ -221,6 +234,17 @@ def _notes(column: Columns, points: np.ndarray) -> list[str]:
     return [f"{column.file}: {column.kind}: {text}"]
 
 
+def _crowd(column: Columns) -> np.ndarray:
+    given = column.have("iscrowd")
+    crowd: np.ndarray = np.zeros(len(given), bool)
+    crowd[given] = [bool(value) for value in _where(column, given).values("iscrowd")]
+    return crowd
+
+
+def _where(column: Columns, chosen: np.ndarray) -> Columns:
+    return column if chosen.all() else column.some(np.flatnonzero(chosen))
+
+
 def _xyxy(column: Columns) -> np.ndarray:
     box = column.numbers("bbox", np.float32, width=4)
     column.check(
@@ -232,13 +256,12 @@ def _xyxy(column: Columns) -> np.ndarray:
 
 
 def _areas(column: Columns, boxes: np.ndarray) -> np.ndarray:
-    people = column.records
-    given = np.fromiter(("area" in person for person in people), bool, len(people))
+    given = column.have("area")
     area: np.ndarray = (BOX_TO_AREA * (boxes[:, 2:] - boxes[:, :2]).prod(1)).astype(np.float32)
     if not given.all():
-        lacking = f"{(~given).sum()} of {len(people)} annotations have no area"
+        lacking = f"{(~given).sum()} of {len(given)} annotations have no area"
         _log.warning("%s: %s; taking %g of the box", column.file, lacking, BOX_TO_AREA)
-    known = column.some([people[i] for i in np.flatnonzero(given).tolist()])
+    known = _where(column, given)
     area[given] = known.numbers("area", np.float32)
     known.check(np.isfinite(area[given]), "area", "must be finite")
     return area

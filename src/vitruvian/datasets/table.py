@@ -16,7 +16,8 @@ from jaxtyping import Bool, Float32, Int64, UInt8
 from vitruvian.core.errors import ConfigError, InputError
 from vitruvian.core.sample import Sample
 from vitruvian.core.skeleton import Skeleton, skeleton, skeleton_names
-from vitruvian.datasets.bad import Bad, BadRecords
+from vitruvian.datasets.bad import Bad, BadRecords, Records
+from vitruvian.datasets.rows import Rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -367,15 +368,18 @@ class Columns:
         self,
         file: Path,
         kind: str,
-        records: Sequence[dict[str, Any]],
-        whole: Sequence[dict[str, Any]] | None = None,
+        records: Records | Rows,
+        whole: Records | Rows | None = None,
     ) -> None:
         self.file, self.kind, self.records = file, kind, records
         self._whole = records if whole is None else whole
 
-    def some(self, records: Sequence[dict[str, Any]]) -> "Columns":
+    def some(self, rows: Int64[np.ndarray, " m"]) -> "Columns":
         """Fields of some of the records, in any order."""
-        return Columns(self.file, self.kind, records, self._whole)
+        if isinstance(self.records, Rows):
+            return Columns(self.file, self.kind, self.records.take(rows))
+        chosen = [self.records[at] for at in rows.tolist()]
+        return Columns(self.file, self.kind, chosen, self._whole)
 
     def numbers(self, field: str, dtype: type[np.generic], width: int = 0) -> np.ndarray:
         """The field of every record: a number, or ``width`` of them.
@@ -383,18 +387,25 @@ class Columns:
         Raises:
             BadRecords: Records lack the field, or it is something else.
         """
+        if isinstance(self.records, Rows):
+            return self._column(self.records, field, width).astype(dtype)
         values = self.values(field)
         try:
             if not width and None not in values:
                 return np.fromiter(values, dtype, len(values))
             if width and {*map(len, values)} <= {width}:
-                if {*map(type, values)} <= {np.ndarray}:
-                    return np.array(values, dtype).reshape(-1, width)
                 flat = np.fromiter(chain.from_iterable(values), dtype, width * len(values))
                 return flat.reshape(-1, width)
         except (ValueError, TypeError, OverflowError):
             pass
         raise self._not_numbers(field, (width,) if width else (), dtype)
+
+    def _column(self, rows: Rows, field: str, width: int) -> np.ndarray:
+        """The same where the records are columns already."""
+        column = rows.fields.get(field, np.zeros(0))
+        if column.shape != ((len(rows), width) if width else (len(rows),)):
+            raise InputError(f"{self.file}: {self.kind}: expected {width or 'one'} in {field!r}")
+        return column
 
     def texts(self, field: str) -> list[str]:
         """The field of every record as text."""
@@ -406,11 +417,21 @@ class Columns:
         Raises:
             BadRecords: Records lack the field.
         """
+        if isinstance(self.records, Rows):
+            found: list[Any] = self._column(self.records, field, 0).tolist()
+            return found
         try:
             return [record[field] for record in self.records]
         except KeyError:
-            lacking = np.array([field in record for record in self.records])
-            raise self.bad(lacking, lambda at: f"has no {field!r}; every record needs it") from None
+            raise self.bad(
+                self.have(field), lambda at: f"has no {field!r}; every record needs it"
+            ) from None
+
+    def have(self, field: str) -> Bool[np.ndarray, " n"]:
+        """Which records have the field."""
+        if isinstance(self.records, Rows):
+            return np.full(len(self.records), field in self.records.fields)
+        return np.array([field in record for record in self.records], bool)
 
     def check(self, good: np.ndarray | np.bool, field: str, rule: str) -> None:
         """Nothing, where every record is good.
@@ -424,6 +445,8 @@ class Columns:
 
     def bad(self, good: np.ndarray, message: Callable[[int], str]) -> BadRecords:
         """The error about records that are not good; ``message`` of the position of each."""
+        if isinstance(self.records, Rows):  # whoever reads them asks the records themselves then
+            return BadRecords([({}, f"{self.file}: {self.kind} {message(int(np.argmin(good)))}")])
         place = {id(record): at for at, record in enumerate(self._whole)}
         found = []
         for at in np.flatnonzero(~good).tolist():
