@@ -184,3 +184,24 @@ def test_a_second_target_can_show_the_person_in_the_middle():
     assert targets["centred"].weight[4] == 0
     nobody = codec.encode(np.full_like(xy, np.nan), visible * 0, (256, 192))
     assert not nobody["centred"].value.any()
+
+
+def test_without_a_blur_the_highest_cell_is_read():
+    maps = np.zeros((1, 1, 64, 64), np.float32)
+    maps[:, :, 20, 30] = 0.9
+    maps[:, :, 40:44, 10:14] = 0.5
+    codec = Heatmap(skeleton=ONE, stride=1, decoding="argmax")
+
+    assert codec.decode({"heatmap": maps}, (64, 64)).xy[0, 0].tolist() == [30, 20]
+
+
+def test_a_blur_prefers_the_wider_peak_and_scores_what_is_there():
+    maps = np.zeros((1, 1, 64, 64), np.float32)
+    maps[:, :, 20, 30] = 0.9
+    maps[:, :, 40:43, 10:13] = 0.5
+    codec = Heatmap(skeleton=ONE, stride=1, decoding="argmax", smooth=1.0)
+
+    decoded = codec.decode({"heatmap": maps}, (64, 64))
+
+    assert decoded.xy[0, 0].tolist() == [11, 41]
+    assert decoded.scores[0, 0] == pytest.approx(0.5)

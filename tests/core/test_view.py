@@ -1,8 +1,5 @@
 """View: hand-made answers, properties, and the authors' affine maps and crops."""
 
-import json
-
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -157,79 +154,3 @@ def test_cells_of_the_outermost_pixels(align, first, last):
 
     assert cell[:, 0] == pytest.approx([first, last])
     assert cell_to_view(cell, SIZE, (64, 48), align) == pytest.approx(xy)
-
-
-def test_legacy_views_equal_the_authors_affine_maps(parity_data):
-    """HRNet's ``get_affine_transform``: from float32 points, equal to 0.001 px."""
-    cases = json.loads((parity_data / "fn-get_affine_transform.json").read_text())["cases"]
-
-    for case in cases:
-        width, height = case["output_size"]
-        scale = np.array([case["scale"][0], case["scale"][0] * height / width])
-        centre = np.array(case["center"]) + 200 * np.array(case["scale"]) * case["shift"]
-        view = pixel_std_view(centre, scale, case["rot"], (height, width), "legacy")
-        points, mapped = np.array(case["points"]), np.array(case["mapped"])
-
-        assert view.to_view(points) == pytest.approx(mapped, abs=2e-3)
-        assert view.to_image(mapped) == pytest.approx(points, abs=2e-3)
-        assert view.inverse() == pytest.approx(np.array(case["inv"]), abs=2e-3)
-
-
-def test_legacy_crops_equal_the_authors(parity_data):
-    data = np.load(parity_data / "fn-affine-crop.npz")
-    width, height = map(int, data["output_size"])
-
-    for rotation, theirs in zip(data["rots"], data["out"], strict=True):
-        view = pixel_std_view(data["center"], data["scale"], rotation, (height, width), "legacy")
-        ours = cv2.warpAffine(data["img"], view.matrix, (width, height), flags=cv2.INTER_LINEAR)
-
-        assert np.abs(ours.astype(int) - theirs).max() <= 1
-
-
-def test_udp_views_equal_the_authors_warp_matrices(parity_data):
-    """UDP turns the other way: their theta is our -rotation."""
-    data = np.load(parity_data / "fn-udp.npz")
-
-    for row, xy, mapped in zip(
-        data["warp_rows"], data["warp_joints_in"], data["warp_joints_out"], strict=True
-    ):
-        theta, size_input, size_dst, size_target = row[0], row[1:3], row[3:5], row[5:7]
-        size = (round(size_dst[1]) + 1, round(size_dst[0]) + 1)
-        view = View.around(
-            size_input / 2,
-            (float(size_target[1]), float(size_target[0])),
-            size,
-            rotation=-float(theta),
-            align="udp",
-        )
-
-        assert view.matrix == pytest.approx(row[7:].reshape(2, 3), abs=1e-4)
-        assert view.to_view(xy) == pytest.approx(mapped, abs=1e-4)
-
-
-def test_udp_crops_equal_the_authors(parity_data):
-    data = np.load(parity_data / "fn-udp.npz")
-    width, height = map(int, data["crop_size"])
-
-    for rotation, theirs in zip(data["crop_rots"], data["crop_out"], strict=True):
-        view = pixel_std_view(
-            data["crop_center"], data["crop_scale"], -rotation, (height, width), "udp"
-        )
-        ours = cv2.warpAffine(
-            data["crop_img"], view.matrix, (width, height), flags=cv2.INTER_LINEAR
-        )
-
-        assert np.abs(ours.astype(int) - theirs).max() <= 1
-
-
-def test_mirrored_points_equal_the_authors(parity_data):
-    """HRNet's ``fliplr_joints`` in a picture of ``width`` columns; theirs also swaps the pairs."""
-    data = np.load(parity_data / "fn-flip_back.npz")
-    identity = View(matrix=np.eye(2, 3), size=(200, int(data["width"])))
-    partner = np.arange(17)
-    partner[data["pairs"]] = data["pairs"][:, ::-1]
-
-    mirrored = identity.mirrored().to_view(data["joints"][:, :2])[partner]
-
-    seen = data["flipped_vis"][:, 0] > 0
-    assert mirrored[seen] == pytest.approx(data["flipped_joints"][seen, :2])

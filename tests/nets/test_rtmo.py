@@ -36,23 +36,6 @@ def test_size_equals_the_authors_network(variant, expected):
         assert parameters(rtmo(variant)) == expected
 
 
-def test_classifier_equals_the_authors(parity_data):
-    from numpy import load
-
-    with load(parity_data / "fn-rtm-blocks.npz") as file:
-        data = {k[4:]: torch.tensor(file[k]) for k in file.files if k.startswith("dcc/")}
-    weights = {k[2:]: v for k, v in data.items() if k.startswith("w/")}
-    for constant in ("x_bins", "y_bins", "spe.dim_t"):
-        del weights[constant]
-    net = Classifier(24, 17, 16, (24, 32)).eval()
-    net.load_state_dict(weights, strict=False)
-    with torch.inference_mode():
-        xy, x, y = net(data["in0"], data["in1"], data["in2"])
-        sigma = net.sigma_fc(data["in0"])
-    for ours, name in ((xy, "out0"), (x, "out3"), (y, "out4"), (sigma, "out7")):
-        assert (ours - data[name]).abs().max() <= 1e-5 * data[name].abs().max()
-
-
 def test_points_are_the_middles_of_cells_and_boxes_lie_around_them():
     points = rtmo_points((2, 3), 16, torch.device("cpu"))
     assert points[[0, 1, 3]].tolist() == [[7.5, 7.5], [23.5, 7.5], [7.5, 23.5]]

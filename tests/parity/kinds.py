@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from vitruvian.core.skeleton import Skeleton
 from vitruvian.nets import convert
 
 TOLERANCE = 1e-4
@@ -15,6 +16,10 @@ TOLERANCE = 1e-4
 HEADER = """\
 | fixture | parameters, people or values | authors' | max abs difference / scale, per output | |
 |---|---:|---:|---|---|"""
+
+
+_MANY = 13
+"""Outputs whose differences are printed one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +32,7 @@ class Row:
         authors: The same of the authors' code.
         differences: Largest |difference| / scale of each output.
         error: Why there is nothing to compare, or empty.
+        note: What of the fixture is not compared, or is on purpose not the same, and why.
     """
 
     name: str
@@ -34,6 +40,7 @@ class Row:
     authors: int = 0
     differences: tuple[float, ...] = ()
     error: str = ""
+    note: str = ""
 
     @property
     def ok(self) -> bool:
@@ -42,8 +49,11 @@ class Row:
         return not self.error and self.ours == self.authors and bool(self.differences) and close
 
     def __str__(self) -> str:
-        values = self.error.replace("\n", " ") or " ".join(f"{d:.1e}" for d in self.differences)
-        verdict = "equal" if self.ok else "DIFFERS"
+        values = " ".join(f"{d:.1e}" for d in self.differences)
+        if len(self.differences) > _MANY:
+            values = f"{max(self.differences):.1e} at most, of {len(self.differences)} outputs"
+        values = self.error.replace("\n", " ") or values
+        verdict = ("equal" if self.ok else "DIFFERS") + (f"; {self.note}" if self.note else "")
         return f"| {self.name} | {self.ours:,} | {self.authors:,} | {values} | {verdict} |"
 
 
@@ -71,3 +81,45 @@ class Family:
 Check = Callable[[Path], Row]
 """Runs a fixture of a function, an encoder or a decoder. Differences are fractions of the output's
 scale, so that one tolerance serves all; of a decoder, pixels / 100 (0.01 px is the limit)."""
+
+PIXELS = 100.0
+"""Scale of what is measured in pixels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Ours and the authors' answer to one question; without ``scale`` theirs has the scale."""
+
+    ours: np.ndarray
+    theirs: np.ndarray
+    scale: float = 0.0
+
+    @property
+    def difference(self) -> float:
+        """Largest |difference| / scale; what is NaN on one side only differs."""
+        ours, theirs = (np.asarray(a, np.float64) for a in (self.ours, self.theirs))
+        if ours.shape != theirs.shape:
+            raise ValueError(f"shape {ours.shape}, authors' {theirs.shape}")
+        if (np.isnan(ours) != np.isnan(theirs)).any():
+            return np.inf
+        scale = self.scale or float(np.nanmax(np.abs(theirs), initial=0)) or 1.0
+        return float(np.nanmax(np.abs(ours - theirs), initial=0)) / scale
+
+
+def compared(path: Path, pairs: list[Pair], *, note: str = "") -> Row:
+    """The row of a fixture whose numbers are compared one by one."""
+    return Row(
+        name=path.stem,
+        ours=sum(np.asarray(pair.ours).size for pair in pairs),
+        authors=sum(np.asarray(pair.theirs).size for pair in pairs),
+        differences=tuple(pair.difference for pair in pairs),
+        note=note,
+    )
+
+
+def numbered(count: int, swaps: tuple[tuple[int, int], ...] = ()) -> Skeleton:
+    """A skeleton of so many keypoints, of which some are mirror images of each other."""
+    names = tuple(f"point_{index}" for index in range(count))
+    return Skeleton(
+        name="numbered", keypoints=names, swaps=tuple((names[a], names[b]) for a, b in swaps)
+    )

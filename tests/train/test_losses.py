@@ -1,10 +1,6 @@
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from vitruvian.train.losses import (
     box_giou,
@@ -14,37 +10,11 @@ from vitruvian.train.losses import (
     focal_l2,
     huber,
     integral_ce,
-    joints_mse,
-    joints_ohkm,
     quality_focal,
-    rtmpose_kl,
-    simcc_kl,
-    simcc_kl_sum,
     spatial_ce,
 )
 
 ONE = torch.ones(1, 1, 1, 1)
-
-
-@pytest.fixture(scope="module")
-def authors(parity_data: Path) -> dict[str, Tensor]:
-    """Outputs of HRNet's JointsMSELoss and JointsOHKMMSELoss."""
-    data: dict[str, Tensor] = torch.load(parity_data / "fn-joints_mse_loss.pt", weights_only=True)
-    return data
-
-
-def test_joints_mse_is_the_authors(authors: dict[str, Tensor]) -> None:
-    pred, target = authors["pred"], authors["target"]
-    weight = authors["weight"][..., None]
-    torch.testing.assert_close(joints_mse(pred, target, weight), authors["mse_w"])
-    torch.testing.assert_close(joints_mse(pred, target, torch.ones_like(weight)), authors["mse"])
-
-
-def test_hard_keypoint_mining_is_the_authors(authors: dict[str, Tensor]) -> None:
-    pred, target = authors["pred"], authors["target"]
-    weight = authors["weight"][..., None]
-    torch.testing.assert_close(joints_ohkm(pred, target, weight), authors["ohkm8_w"])
-    torch.testing.assert_close(joints_ohkm(pred, target, torch.ones_like(weight)), authors["ohkm8"])
 
 
 def test_spatial_ce_is_zero_for_the_target_itself_and_ignores_what_has_no_weight() -> None:
@@ -107,74 +77,6 @@ def test_quality_focal_is_zero_at_the_label_and_scaled_by_the_gap() -> None:
     log_two = float(torch.log(torch.tensor(2.0)))
     expected = 0.25 * log_two / 1.5
     assert float(quality_focal(torch.zeros(1, 1, 1, 2), target, ONE)) == pytest.approx(expected)
-
-
-@pytest.fixture(scope="module")
-def simcc(parity_data: Path) -> dict[str, Tensor]:
-    """Outputs of MMPose's KLDiscretLoss and of SimCC's own losses."""
-    with np.load(parity_data / "fn-simcc.npz") as file:
-        return {key: torch.from_numpy(file[key]) for key in file if key != "meta"}
-
-
-def _both(
-    loss: Callable[..., Tensor], simcc: dict[str, Tensor], targets: str, count: int
-) -> tuple[Tensor, Tensor]:
-    """The sum over both axes, and its gradient for the rows."""
-    row = simcc["loss_px"][:count, :, None].clone().requires_grad_()
-    column = simcc["loss_py"][:count, :, :, None]
-    weight = simcc[f"{targets}_w"][:count, :, None, None]
-    value = loss(row, simcc[f"{targets}_x"][:count, :, None], weight)
-    value = value + loss(column, simcc[f"{targets}_y"][:count, :, :, None], weight)
-    return value, torch.autograd.grad(value, row)[0]
-
-
-def test_rtmposes_classification_loss_is_the_authors(simcc: dict[str, Tensor]) -> None:
-    value, gradient = _both(rtmpose_kl, simcc, "enc_rtm", 4)
-    assert float(value.detach()) == pytest.approx(float(simcc["loss_rtm"]), rel=1e-5)
-    torch.testing.assert_close(gradient[0, :4, 0], simcc["loss_rtm_gx"], rtol=1e-4, atol=1e-9)
-
-
-def test_simccs_classification_loss_is_mmposes_per_sample(simcc: dict[str, Tensor]) -> None:
-    value, gradient = _both(simcc_kl, simcc, "enc_g6", 4)
-    assert 4 * float(value.detach()) == pytest.approx(float(simcc["loss_g6"]), rel=1e-5)
-    torch.testing.assert_close(4 * gradient[0, :4, 0], simcc["loss_g6_gx"], rtol=1e-4, atol=1e-11)
-
-
-def test_simccs_classification_loss_is_the_authors(simcc: dict[str, Tensor]) -> None:
-    twice = {f"sa_{key}": simcc[f"sa_{key}"][None].repeat(2, 1, 1) for key in "xy"}
-    weights = {"sa_w": simcc["sa_w"][None, :, 0].repeat(2, 1)}
-    value, _ = _both(simcc_kl, simcc | twice | weights, "sa", 2)
-    assert float(value.detach()) == pytest.approx(float(simcc["sa_loss"]), rel=1e-5)
-
-
-@pytest.mark.parametrize("epsilon", [0.1, 0.2])
-def test_simccs_first_losses_are_the_authors(simcc: dict[str, Tensor], epsilon: float) -> None:
-    places = simcc["nmt_lab"].long()
-    smooth = {"nmt_w": torch.ones(2, 17)}
-    for axis, bins in enumerate((384, 512)):
-        wrong = torch.full((2, 17, bins), epsilon / (bins - 1))
-        chances = wrong.scatter(2, places[..., axis, None], 1 - epsilon)
-        smooth["nmt_" + "xy"[axis]] = chances
-    total, _ = _both(simcc_kl_sum, simcc | smooth, "nmt", 2)
-    mean, _ = _both(simcc_kl, simcc | smooth, "nmt", 2)
-    assert float(total.detach()) == pytest.approx(float(simcc[f"nmt_loss_{epsilon}"]), rel=1e-5)
-    assert float(mean.detach()) == pytest.approx(float(simcc[f"nmtnorm_loss_{epsilon}"]), rel=1e-5)
-
-
-def test_mspns_losses_add_up_to_the_authors(parity_data: Path) -> None:
-    """Per stage three coarse levels, seen keypoints only, and the finest with the hardest eight."""
-    data = torch.load(parity_data / "fn-mspn-loss.pt", weights_only=True)["total"]
-    valid, labels = data["valids"][..., None], data["labels"]
-    seen, labelled, everywhere = valid > 1, (valid > 0).float(), torch.ones(1)
-    total = torch.zeros(())
-    for stage, levels in enumerate(data["outputs"]):
-        for level, output in enumerate(levels):
-            target = labels[:, level + stage]
-            if level < 3:
-                total += 0.5 * joints_mse(output, target * seen, everywhere)
-            else:
-                total += 2 * joints_ohkm(output, target, labelled)
-    assert float(total) == pytest.approx(float(data["total_loss"]), rel=1e-5)
 
 
 def test_integral_ce_is_the_surprise_plus_the_distance_of_the_means() -> None:

@@ -10,6 +10,9 @@ from vitruvian.core.types import Image
 from vitruvian.core.view import Align, Fit, View, fit_scale
 from vitruvian.image.proposals import Proposals
 
+_ENOUGH = 8
+"""Labelled keypoints of a person that is not cropped to half (Sun et al. 2019)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Augment:
@@ -23,7 +26,8 @@ class Augment:
         shift: Standard deviation of the shift, as a fraction of the box's longer side.
         zoom: Range of the extent that a view of a whole picture shows, 1 being what fits.
         proposals: Take a box that a detector might have drawn for the true one; None does not.
-        half_body: Probability of cropping to the upper or lower body when enough is labelled.
+        half_body: Probability of cropping to the upper or lower body when more than eight
+            keypoints are labelled.
         occlude: Probability of covering part of the view with a patch of itself or of noise.
         colour: Strength of gain, gamma, saturation and noise changes; 0 leaves pixels alone.
         blur: Probability of blur.
@@ -67,8 +71,8 @@ def random_view(
         padding: Factor on the aspect-corrected box.
         align: Grid convention of the crop.
     """
-    if rng.random() < augment.half_body:
-        box = half_body_box(box, xy, visible, halves, rng)
+    if rng.random() < augment.half_body and np.count_nonzero(visible) > _ENOUGH:
+        box = half_body_box(box, xy, visible, halves, rng, padding=padding)
     x0, y0, x1, y1 = (float(v) for v in box)
     width = max(x1 - x0, (y1 - y0) * size[1] / size[0], 1.0)
     spread = augment.scale
@@ -123,18 +127,23 @@ def half_body_box(
     visible: UInt8[np.ndarray, " K"],
     halves: tuple[Int64[np.ndarray, " U"], Int64[np.ndarray, " L"]],
     rng: np.random.Generator,
+    *,
+    padding: float = 1.25,
 ) -> Float32[np.ndarray, " 4"]:
-    """Box around the labelled keypoints of one half of the body, 1.2 times their extent.
+    """Box around the mean of the labelled keypoints of one half of the body (Sun et al. 2019).
 
-    The whole box comes back when fewer than three keypoints of the half are labelled.
+    A view of it, ``padding`` included, is 1.5 times their extent. The upper half is taken when a
+    normal number is below 0.5, which it is in 69 of 100 cases; a half with fewer than three
+    labelled keypoints gives way to the other one, and one keypoint to the whole box.
     """
-    half = halves[0] if rng.random() < 0.6 else halves[1]
-    points = xy[half][visible[half] > 0]
-    if len(points) < 3:
+    upper, lower = (xy[half][visible[half] > 0] for half in halves)
+    first = rng.normal() < 0.5 and len(upper) > 2
+    points = upper if first or len(lower) <= 2 else lower
+    if len(points) < 2:
         return box
-    low, high = points.min(axis=0), points.max(axis=0)
-    grow = 0.1 * (high - low).max() + 1
-    return np.concatenate([low - grow, high + grow]).astype(np.float32)
+    centre, extent = points.mean(axis=0), points.max(axis=0) - points.min(axis=0)
+    reach = 1.5 / padding * extent / 2
+    return np.concatenate([centre - reach, centre + reach]).astype(np.float32)
 
 
 def halves_of(keypoints: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:

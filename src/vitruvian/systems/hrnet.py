@@ -15,9 +15,6 @@ Differences from the authors:
 - The person detector is whichever the user chooses; their COCO boxes are not redistributed.
 - COCO boxes are used as they are labelled; theirs lose one pixel of width and height.
 - A mirrored training view is the plain one's mirror image; theirs lies one pixel to the right.
-- Half-body crops are centred on the box of the half's keypoints, theirs on the keypoints' mean;
-  they may be taken of anybody, theirs only of people with more than eight labelled keypoints; 60 %
-  are of the upper half, theirs 69 %.
 - A map without a positive cell gives no keypoint; theirs gives the corner (0, 0).
 """
 

@@ -14,7 +14,6 @@ Differences from the authors:
 - Blur comes in one kind, colours change otherwise than by their fixed steps of hue, saturation and
   value, and up to three patches are covered, theirs one.
 - The average of the weights follows them faster at first by another formula.
-- Half-body crops may be taken of anybody, theirs only of people with nine labelled keypoints.
 - The person detector is whichever the user chooses; their COCO boxes are not redistributed.
 - A keypoint scores at most 1; raw values may be higher.
 """

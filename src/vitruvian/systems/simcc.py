@@ -17,7 +17,6 @@ Differences from the authors:
 - One process takes the batch of 128 that they spread over four devices.
 - The person detector is whichever the user chooses; their COCO boxes are not redistributed.
 - COCO boxes are used as they are labelled; theirs lose one pixel of width and height.
-- Half-body crops are centred on the box of the half's keypoints, theirs on the keypoints' mean.
 """
 
 from vitruvian.codecs.simcc import Simcc

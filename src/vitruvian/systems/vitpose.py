@@ -11,8 +11,6 @@ Differences from the authors:
 - One process takes the batch of 512 that they spread over eight devices.
 - The person detector is whichever the user chooses; their COCO boxes are not redistributed.
 - COCO boxes are used as they are labelled; theirs lose one pixel of width and height.
-- Half-body crops are centred on the box of the half's keypoints, theirs on the keypoints' mean;
-  they may be taken of anybody, theirs only of people with more than eight labelled keypoints.
 - A map without a positive cell gives no keypoint; theirs gives a corner.
 """
 

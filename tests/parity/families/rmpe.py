@@ -63,7 +63,7 @@ class Theirs(np.random.Generator):
     def random(self):
         return self.python.uniform(0, 1)
 
-    def normal(self, mean, deviation):
+    def normal(self, mean=0.0, deviation=1.0):
         return self.numpy.normal(mean, deviation)
 
 
