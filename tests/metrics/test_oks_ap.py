@@ -16,7 +16,8 @@ from vitruvian.core.errors import InputError
 from vitruvian.core.poses import Poses
 from vitruvian.core.sample import Sample
 from vitruvian.core.skeleton import Skeleton, skeleton
-from vitruvian.metrics.oks_ap import oks_ap, oks_ap_of_files
+from vitruvian.metrics import oks_ap as module
+from vitruvian.metrics.oks_ap import oks_ap, oks_ap_of_files, oks_ap_stream
 
 COCO = skeleton("coco17")
 X = [50, 45, 55, 40, 60, 30, 70, 20, 80, 15, 85, 35, 65, 35, 65, 35, 65]
@@ -250,12 +251,46 @@ def _problems(draw):
 
 
 @settings(max_examples=200, deadline=None)
-@given(_problems())
-def test_all_ten_numbers_equal_pycocotools_on_random_problems(problem):
+@given(_problems(), st.sampled_from([1, 2, 3, 256]))
+def test_all_ten_numbers_equal_pycocotools_on_random_problems(problem, pictures):
     truth, found = problem
-    np.testing.assert_allclose(
-        _numbers(truth, found), _official_of(truth, found), rtol=0, atol=1e-9
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "PICTURES", pictures)  # matched at once
+        numbers = _numbers(truth, found)
+    np.testing.assert_allclose(numbers, _official_of(truth, found), rtol=0, atol=1e-9)
+
+
+def test_a_stream_is_read_a_few_pictures_at_a_time(monkeypatch):
+    monkeypatch.setattr(module, "PICTURES", 2)
+    matched = 0
+
+    class Run:
+        def update(self, images, labels, results):
+            nonlocal matched
+            matched += len(images)
+            assert len(images) == len(results) == 2
+
+        def finalize(self):
+            return None
+
+    def pairs():
+        for asked in range(8):
+            assert matched == asked // 2 * 2
+            yield _sample(_person(), image_id=asked + 1), EXACT
+
+    nothing = np.full((10, 101, 3), -1.0), np.full((10, 3), -1.0)
+    monkeypatch.setattr(module, "_stream", lambda sigmas: Run())
+    monkeypatch.setattr(module, "_curves", lambda run: nothing)
+    assert oks_ap_stream(pairs()).ap == -1
+    assert matched == 8
+
+
+def test_two_pictures_of_a_stream_with_one_id_are_refused(monkeypatch):
+    monkeypatch.setattr(module, "PICTURES", 2)
+    pairs = [(_sample(_person(), image_id=i), EXACT) for i in (1, 2, 3, 1)]
+    with pytest.raises(InputError, match="same image_id"):
+        oks_ap_stream(pairs)
+    assert oks_ap(*zip(*pairs, strict=True)).ap == pytest.approx(1)
 
 
 @pytest.mark.shared

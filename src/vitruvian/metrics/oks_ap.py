@@ -1,8 +1,9 @@
 """COCO keypoint AP and AR (cocodataset.org), all ten numbers, for any K, computed by hotcoco."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +13,11 @@ from jaxtyping import Float, Float64
 from vitruvian.core.errors import InputError, MissingExtra
 from vitruvian.core.poses import Poses
 from vitruvian.core.sample import Sample
+
+PICTURES = 256
+"""Pictures whose labels and poses become JSON objects at once; all of them would take gigabytes."""
+
+_CATEGORIES = [{"id": 1, "name": "person"}]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +70,42 @@ def oks_ap(
         MissingExtra: hotcoco is not installed.
     """
     check_pairs(truth, found)
-    if sigmas is None:
-        sigmas = truth[0].skeleton.oks_sigmas if truth else np.ones(1, np.float32)
     ids = picture_ids(truth)
-    return _scores(ground_truth(truth, ids), pose_results(found, ids), sigmas)
+    if ids != [sample.image_id for sample in truth]:
+        truth = [replace(sample, image_id=i) for i, sample in zip(ids, truth, strict=True)]
+    return oks_ap_stream(zip(truth, found, strict=True), sigmas=sigmas)
+
+
+def oks_ap_stream(
+    pairs: Iterable[tuple[Sample, Poses]], *, sigmas: Float[np.ndarray, " K"] | None = None
+) -> CocoScores:
+    """The same of pictures that come one after the other; neither labels nor poses are kept.
+
+    Args:
+        pairs: Labels of a picture, whose ``image_id`` no other has, and the poses found in it.
+        sigmas: OKS sigmas; those of the first picture's skeleton when not given.
+
+    Raises:
+        InputError: The two do not fit, or the skeleton has no sigmas.
+        MissingExtra: hotcoco is not installed.
+    """
+    run, people, seen = None, 0, set[int]()
+    waiting = iter(pairs)
+    while some := list(islice(waiting, PICTURES)):
+        truth, found = [sample for sample, _ in some], [poses for _, poses in some]
+        check_pairs(truth, found)
+        ids = [sample.image_id for sample in truth]
+        if len(seen | {*ids}) < len(seen) + len(ids):
+            raise InputError("two pictures have the same image_id; give each its own")
+        seen.update(ids)
+        labels = ground_truth(truth, ids, first_id=people + 1)
+        people += len(labels["annotations"])
+        if run is None:
+            run = _stream(truth[0].skeleton.oks_sigmas if sigmas is None else sigmas)
+        run.update(labels["images"], labels["annotations"], pose_results(found, ids))
+    if run is None:
+        return CocoScores(**{field.name: -1.0 for field in fields(CocoScores)})
+    return _ten(*_curves(run.finalize()))
 
 
 def oks_ap_of_files(
@@ -83,10 +121,11 @@ def oks_ap_of_files(
         if not Path(file).is_file():
             raise InputError(f"no file at {str(file)!r}; give annotations and results of COCO")
     try:
-        return _scores(str(annotations), str(results), sigmas)
+        return _ten(*precision_recall(str(annotations), str(results), "keypoints", sigmas))
     except InputError:
         # hotcoco is strict about "info" and "licenses", which nothing here depends on.
-        return _scores(_essentials(Path(annotations)), str(results), sigmas)
+        labels = _essentials(Path(annotations))
+        return _ten(*precision_recall(labels, str(results), "keypoints", sigmas))
 
 
 def picture_ids(truth: Sequence[Sample]) -> list[int]:
@@ -95,15 +134,17 @@ def picture_ids(truth: Sequence[Sample]) -> list[int]:
     return ids if len(set(ids)) == len(ids) else list(range(1, len(ids) + 1))
 
 
-def ground_truth(truth: Sequence[Sample], ids: Sequence[int]) -> dict[str, Any]:
+def ground_truth(
+    truth: Sequence[Sample], ids: Sequence[int], *, first_id: int = 1
+) -> dict[str, Any]:
     """COCO annotations of the samples, identified from 1: the official tool never matches id 0."""
     images = [
         {"id": i, "height": s.size[0], "width": s.size[1]} for i, s in zip(ids, truth, strict=True)
     ]
     people = [row for i, s in zip(ids, truth, strict=True) for row in _people(i, s)]
     for at, row in enumerate(people):
-        row["id"] = at + 1
-    return {"images": images, "annotations": people, "categories": [{"id": 1, "name": "person"}]}
+        row["id"] = first_id + at
+    return {"images": images, "annotations": people, "categories": _CATEGORIES}
 
 
 def _essentials(file: Path) -> dict[str, Any]:
@@ -164,10 +205,7 @@ def check_pairs(truth: Sequence[Sample], found: Sequence[Poses]) -> None:
         raise InputError("labels and poses have different keypoints; convert one to the other's")
 
 
-def _scores(
-    truth: dict[str, Any] | str, results: list[dict[str, Any]] | str, sigmas: np.ndarray
-) -> CocoScores:
-    precision, recall = precision_recall(truth, results, "keypoints", sigmas)
+def _ten(precision: Float64[np.ndarray, "T R A"], recall: Float64[np.ndarray, "T A"]) -> CocoScores:
     area_all, medium, large = range(3)
     every, at50, at75 = slice(None), slice(0, 1), slice(5, 6)
     cuts = [(every, area_all), (at50, area_all), (at75, area_all), (every, medium), (every, large)]
@@ -192,19 +230,41 @@ def precision_recall(
         InputError: hotcoco refuses the files.
         MissingExtra: hotcoco is not installed.
     """
-    try:
-        import hotcoco
-    except ImportError as error:
-        raise MissingExtra("hotcoco", "eval", "COCO average precision") from error
+    hotcoco = _hotcoco()
     try:
         labels = hotcoco.COCO(truth)
         run = hotcoco.COCOeval(labels, labels.load_res(results), kind)
     except (ValueError, KeyError, OSError) as error:
         raise InputError(f"not COCO annotations and results: {error}") from error
     if sigmas is not None:
-        # Seven digits undo float32: 0.079 again, not 0.0790000036.
-        run.params.kpt_oks_sigmas = [float(f"{sigma:.7g}") for sigma in sigmas]
+        run.params.kpt_oks_sigmas = _short(sigmas)
     run.evaluate()
+    return _curves(run)
+
+
+def _stream(sigmas: np.ndarray) -> Any:
+    """An evaluator that matches pictures as they come."""
+    hotcoco = _hotcoco()
+    params = hotcoco.Params("keypoints")
+    params.kpt_oks_sigmas = _short(sigmas)
+    return hotcoco.StreamingEval(_CATEGORIES, iou_type="keypoints", params=params)
+
+
+def _hotcoco() -> Any:
+    try:
+        import hotcoco
+    except ImportError as error:
+        raise MissingExtra("hotcoco", "eval", "COCO average precision") from error
+    return hotcoco
+
+
+def _short(sigmas: np.ndarray) -> list[float]:
+    """Seven digits undo float32: 0.079 again, not 0.0790000036."""
+    return [float(f"{sigma:.7g}") for sigma in sigmas]
+
+
+def _curves(run: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Precision and recall of a run that has matched."""
     run.accumulate()
     made = run.eval or {}
     return made["precision"][:, :, 0, :, -1], made["recall"][:, 0, :, -1]
