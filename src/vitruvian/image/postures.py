@@ -1,8 +1,13 @@
-"""Joint angles of people: authored poses with noise, and free ones within the joints' limits."""
+"""How people hold themselves: joint angles within limits, and the turns of the parts they give.
+
+A body is posed by the turns of its parts away from a zero pose: standing, facing z, with hanging
+arms, thumbs to the front. Angles give them here, motion capture in :mod:`vitruvian.image.bvh`.
+"""
 
 from collections.abc import Mapping
 
 import numpy as np
+from jaxtyping import Float64
 
 Angles = Mapping[str, float]
 """Degrees by name; what is not named is 0, a person who stands with hanging arms."""
@@ -139,6 +144,89 @@ def _free(shoulder: str, rng: np.random.Generator) -> dict[str, float]:
 
 def _kind(name: str) -> str:
     return name.removeprefix("left_").removeprefix("right_")
+
+
+PARTS = (
+    "pelvis",
+    "chest",
+    "head",
+    *(
+        f"{side}_{part}"
+        for part in ("upper_arm", "forearm", "thigh", "shin", "foot")
+        for side in ("left", "right")
+    ),
+)
+"""What is turned."""
+
+Turns = Mapping[str, Float64[np.ndarray, "3 3"]]
+"""Rotation of every part from the zero pose to the world."""
+
+
+def turn(x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Float64[np.ndarray, "3 3"]:
+    """Rotation by degrees about z, then x, then y is R = Ry Rx Rz."""
+    (cx, sx), (cy, sy), (cz, sz) = (
+        (np.cos(np.radians(a)), np.sin(np.radians(a))) for a in (x, y, z)
+    )
+    return np.array(
+        [
+            [cy * cz + sy * sx * sz, -cy * sz + sy * sx * cz, sy * cx],
+            [cx * sz, cx * cz, -sx],
+            [-sy * cz + cy * sx * sz, sy * sz + cy * sx * cz, cy * cx],
+        ]
+    )
+
+
+def turns(angles: Angles, yaw: float = 0.0) -> dict[str, Float64[np.ndarray, "3 3"]]:
+    """Turns of the parts.
+
+    Args:
+        angles: Of the joints, degrees.
+        yaw: Degrees about the vertical; 0 looks along z.
+    """
+
+    def a(name: str) -> float:
+        return angles.get(name, 0.0)
+
+    root = turn(y=yaw) @ turn(x=a("pitch"), z=a("roll"))
+    chest = root @ turn(a("bend"), a("twist"), a("side"))
+    out = {
+        "pelvis": root,
+        "chest": chest,
+        "head": chest @ turn(a("nod"), a("turn"), a("tilt")),
+    }
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        upper = (
+            chest
+            @ turn(z=sign * a(f"{side}_shoulder_out"))
+            @ turn(x=-a(f"{side}_shoulder_flex"))
+            @ turn(y=sign * a(f"{side}_shoulder_twist"))
+        )
+        thigh = (
+            root
+            @ turn(z=sign * a(f"{side}_hip_out"))
+            @ turn(x=-a(f"{side}_hip_flex"))
+            @ turn(y=sign * a(f"{side}_hip_twist"))
+        )
+        shin = thigh @ turn(x=a(f"{side}_knee"))
+        out |= {
+            f"{side}_upper_arm": upper,
+            f"{side}_forearm": upper @ turn(x=-a(f"{side}_elbow")),
+            f"{side}_thigh": thigh,
+            f"{side}_shin": shin,
+            f"{side}_foot": shin @ turn(x=-a(f"{side}_ankle")),
+        }
+    return out
+
+
+def mirrored_turns(parts: Turns) -> dict[str, Float64[np.ndarray, "3 3"]]:
+    """The pose seen in a mirror that exchanges the sides."""
+    swap = {"left": "right", "right": "left"}
+    flip = np.array([-1.0, 1.0, 1.0])
+    out = {}
+    for name, matrix in parts.items():
+        side, _, rest = name.partition("_")
+        out[f"{swap[side]}_{rest}" if side in swap else name] = flip[:, None] * matrix * flip
+    return out
 
 
 def mirrored(angles: Angles) -> dict[str, float]:

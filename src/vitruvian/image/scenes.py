@@ -1,22 +1,20 @@
 """One synthetic picture from a seed and a number: who, where, seen how, and its exact labels."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int8, UInt8
 
+from vitruvian.core.skeleton import skeleton
 from vitruvian.core.types import Image
-from vitruvian.image.mannequin import (
-    Person,
-    clashes,
-    person,
-    random_build,
-    random_wardrobe,
-    turn,
-)
-from vitruvian.image.postures import random_angles
+from vitruvian.image.bvh import clips, random_pose
+from vitruvian.image.humans import Character, anatomy
+from vitruvian.image.makehuman import open_assets
+from vitruvian.image.mannequin import KEYPOINTS, Mannequin, Person, clashes
+from vitruvian.image.postures import random_angles, turn, turns
+from vitruvian.image.raster import draw, shade_meshes
 from vitruvian.image.render import Camera, Solids, depth_inside, join, lowest, shade, trace
 from vitruvian.image.scenery import backdrop, photograph, shadow, stool, things
 
@@ -32,6 +30,23 @@ LEAST = 40
 
 SEEN = 3
 """Visible keypoints below which nobody could tell where the hidden ones are."""
+
+
+CAPTURED = 0.35
+"""Share of the poses that come from motion capture where there is any."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What scenes are made from besides what the program brings along.
+
+    Attributes:
+        assets: Folder of MakeHuman's files; without, people are mannequins.
+        poses: Folder of BVH files; without, those of the assets.
+    """
+
+    assets: str | None = None
+    poses: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,32 +72,49 @@ class Scene:
     quality: int
 
 
-def scene(seed: int, index: int, size: int) -> Scene:
+def check_sources(sources: Sources) -> None:
+    """Read what every picture needs.
+
+    Raises:
+        InputError: Something is missing or cannot be read.
+    """
+    if sources.assets is not None:
+        anatomy(open_assets(sources.assets))
+    folder = _clips_of(sources)
+    if folder is not None:
+        clips(folder)
+
+
+def _clips_of(sources: Sources) -> str | None:
+    return sources.poses or (f"{sources.assets}/poses" if sources.assets else None)
+
+
+def scene(seed: int, index: int, size: int, sources: Sources = Sources()) -> Scene:
     """The picture of that number, the same on every call.
 
     Args:
         seed: Of all pictures.
         index: Of this one.
         size: Side in pixels.
+        sources: What it is made from.
     """
     rng = np.random.default_rng([seed, index])
     hw = (size, size)
     camera, aim = _camera(rng, size)
-    crowd, about, solids = _people(rng, camera, aim, hw)
+    crowd, about, others = _people(rng, camera, aim, hw, sources)
     light = _light(rng)
     ambient = float(rng.uniform(0.3, 0.65))
-    traced = trace(solids, camera, hw, SAMPLES)
-    surfaces = shade(solids, camera, hw, SAMPLES, traced, light, ambient)
-    cover = (traced[1] >= 0).astype(np.uint8) * np.uint8(255)
+    depth, owner, surfaces = _surfaces(crowd, others, camera, hw, light, ambient)
+    cover = np.isfinite(depth).astype(np.uint8) * np.uint8(255)
     front = cv2.resize(surfaces, hw, interpolation=cv2.INTER_AREA)
     alpha = cv2.resize(cover, hw, interpolation=cv2.INTER_AREA)[..., None] / np.float32(255)
+    solids = join([*(one.solids for one in crowd), *others])
     dark = shadow(solids, camera, hw, light)[..., None] * np.float32(0.8 * (1 - ambient))
     behind = float(solids.origin[:, 2].max()) + 0.4
     picture = backdrop(camera, hw, behind, rng) * (1 - dark) * (1 - alpha) + front
-    owner = np.append(solids.owner, -1).astype(np.int8)[traced[1]]
     masks = _masks(owner, len(crowd), size)
     seen = np.flatnonzero(masks.any((1, 2))).tolist()
-    labels = [_label(crowd[n], n, camera, traced[0], owner, masks[n]) for n in seen]
+    labels = [_label(crowd[n], n, camera, depth, owner, masks[n]) for n in seen]
     return Scene(
         image=photograph(picture, rng),
         xy=np.array([xy for xy, _ in labels], np.float32).reshape(-1, 17, 2),
@@ -91,6 +123,7 @@ def scene(seed: int, index: int, size: int) -> Scene:
         about={
             "seed": seed,
             "index": index,
+            "bodies": "mannequin" if sources.assets is None else "makehuman",
             "focal": camera.focal,
             "camera": camera.position.tolist(),
             "turn": camera.turn.ravel().tolist(),
@@ -100,6 +133,34 @@ def scene(seed: int, index: int, size: int) -> Scene:
         people=[about[n] for n in seen],
         quality=int(rng.integers(60, 96)),
     )
+
+
+def _surfaces(
+    crowd: list[Person],
+    others: list[Solids],
+    camera: Camera,
+    size: tuple[int, int],
+    light: Float64[np.ndarray, "3"],
+    ambient: float,
+) -> tuple[Float32[np.ndarray, "h w"], Int8[np.ndarray, "h w"], Float32[np.ndarray, "h w 3"]]:
+    """Depth, whose every sample is (-1: nobody's), and colours."""
+    drawn = [one.solids for one in crowd if not one.meshes] + others
+    meshes = [mesh for one in crowd for mesh in one.meshes]
+    if drawn:
+        solids = join(drawn)
+        depth, index = trace(solids, camera, size, SAMPLES)
+        colours = shade(solids, camera, size, SAMPLES, (depth, index), light, ambient)
+        owner = np.append(solids.owner, -1).astype(np.int8)[index]
+    else:
+        depth = np.full((size[0] * SAMPLES, size[1] * SAMPLES), np.inf, np.float32)
+        owner = np.full(depth.shape, -1, np.int8)
+        colours = np.zeros((*depth.shape, 3), np.float32)
+    if meshes:
+        depth, hits = draw(meshes, camera, SAMPLES, depth)
+        shade_meshes(meshes, hits, SAMPLES, camera, light, ambient, colours)
+        owners = np.array([mesh.owner for mesh in meshes], np.int8)[hits.mesh]
+        owner = np.where(hits.number >= 0, np.append(owners, -1)[hits.number], owner)
+    return depth, owner, colours
 
 
 def _camera(rng: np.random.Generator, size: int) -> tuple[Camera, float]:
@@ -127,9 +188,13 @@ def _light(rng: np.random.Generator) -> Float64[np.ndarray, "3"]:
 
 
 def _people(
-    rng: np.random.Generator, camera: Camera, aim: float, size: tuple[int, int]
-) -> tuple[list[Person], list[dict[str, Any]], Solids]:
-    """One to four people on free places, seats for those who sit, and at times things."""
+    rng: np.random.Generator,
+    camera: Camera,
+    aim: float,
+    size: tuple[int, int],
+    sources: Sources,
+) -> tuple[list[Person], list[dict[str, Any]], list[Solids]]:
+    """One to four people on free places; seats for those who sit, and at times things."""
     taken: list[np.ndarray] = []
     crowd: list[Person] = []
     about: list[dict[str, Any]] = []
@@ -138,12 +203,11 @@ def _people(
         place = _place(rng, camera, aim, size, taken, first=n == 0)
         if place is None:
             continue
-        one, told = _somebody(rng, crowd, place)
+        one, told = _somebody(rng, crowd, place, sources)
         crowd.append(one)
         about.append(told)
-        groups.append(one.solids)
         taken.append(place)
-        if told["pose"].split(",")[0] == "sit":
+        if told["pose"].startswith("sit"):
             base = float(lowest(one.solids)[0])
             if base > 0.15:
                 hip = one.solids.origin[0]
@@ -154,7 +218,7 @@ def _people(
         for stand in [things(spot[None], rng) for spot in free]:
             if all((depth_inside(stand, one.keypoints) <= 0).all() for one in crowd):
                 groups.append(stand)
-    return crowd, about, join(groups)
+    return crowd, about, groups
 
 
 def _place(
@@ -177,34 +241,36 @@ def _place(
 
 
 def _somebody(
-    rng: np.random.Generator, others: list[Person], place: np.ndarray
+    rng: np.random.Generator, others: list[Person], place: np.ndarray, sources: Sources
 ) -> tuple[Person, dict[str, Any]]:
     """A person in a pose that goes through neither itself nor others, if one of 12 does not."""
-    build, wardrobe = random_build(rng), random_wardrobe(rng)
-    facing = 180 + rng.normal(0, 55) if rng.random() < 0.65 else rng.uniform(0, 360)
-    lift = float(rng.uniform(0.05, 0.5)) if rng.random() < 0.06 else 0.0
+    human = sources.assets is not None
+    who = Character(open_assets(sources.assets), rng) if human else Mannequin(rng)
+    facing = float(180 + rng.normal(0, 55) if rng.random() < 0.65 else rng.uniform(0, 360))
+    high = float(rng.uniform(0.05, 0.5)) if rng.random() < 0.06 else 0.0
+    at = (float(place[0]), float(place[1]))
     for _ in range(12):
-        pose, angles = random_angles(rng)
-        made = person(
-            build,
-            angles,
-            wardrobe,
-            owner=len(others),
-            yaw=float(facing),
-            at=(float(place[0]), float(place[1])),
-            lift=0.0 if pose.startswith(("sit", "lie", "crawl", "kneel")) else lift,
-        )
+        told, parts = _pose(rng, facing, sources)
+        lying = str(told["pose"]).startswith(("sit", "lie", "crawl", "kneel"))
+        lift = 0.0 if lying else high
+        made = who.stand(parts, len(others), at, lift)
         if not (clashes(made) or any(_meet(made, other) for other in others)):
             break
-    told = {
-        "build": asdict(build),
-        "pose": pose,
-        "angles": angles,
-        "yaw": float(facing),
-        "at": place.tolist(),
-        "lift": lift,
-    }
-    return made, told
+    about = {"build": who.about, **told, "yaw": facing, "at": list(at), "lift": lift}
+    return who.finish(made, lift), about
+
+
+def _pose(
+    rng: np.random.Generator, facing: float, sources: Sources
+) -> tuple[dict[str, Any], dict[str, Float64[np.ndarray, "3 3"]]]:
+    """What is told of a pose, and the turns of the parts."""
+    folder = _clips_of(sources)
+    if folder is not None and rng.random() < CAPTURED:
+        name, parts = random_pose(clips(folder), rng)
+        around = turn(y=facing)
+        return {"pose": name}, {part: around @ matrix for part, matrix in parts.items()}
+    name, angles = random_angles(rng)
+    return {"pose": name, "angles": angles}, turns(angles, facing)
 
 
 def _meet(one: Person, other: Person) -> bool:
@@ -231,17 +297,36 @@ def _label(
     owner: Int8[np.ndarray, "h w"],
     mask: Bool[np.ndarray, "H W"],
 ) -> tuple[Float32[np.ndarray, "17 2"], UInt8[np.ndarray, " 17"]]:
-    """Where the keypoints are in the picture and whether anything is in front of them."""
+    """Where the keypoints are in the picture and whether anything is in front of them.
+
+    Hidden ones are labelled where somebody could tell where they are: next to a visible one, and
+    of the face only behind something else than the person's own head.
+    """
     size = mask.shape[0]
     xy, far = camera.project(one.keypoints)
     inside = ((xy >= -0.5) & (xy < size - 0.5)).all(1) & (far > 0.05)
-    flags = np.where(inside & (mask.sum() >= LEAST), 1, 0).astype(np.uint8)
+    inside &= mask.sum() >= LEAST
     pixel = np.clip(np.floor(np.nan_to_num(xy) + 0.5), 0, size - 1).astype(int)
     sample = np.clip(np.floor((xy + 0.5) * SAMPLES), 0, size * SAMPLES - 1).astype(int)
     at = (sample[:, 1], sample[:, 0])
     own = (owner[at] == number) & mask[pixel[:, 1], pixel[:, 0]]
     before = far - depth[at] <= one.radii + MARGIN
-    flags[(flags > 0) & own & before] = 2
-    if (flags == 2).sum() < SEEN:
+    seen = inside & own & before
+    known = (NEIGHBOURS & seen).any(1) & ~(FACE & (owner[at] == number))
+    flags = np.where(seen, 2, np.where(inside & known, 1, 0)).astype(np.uint8)
+    if seen.sum() < SEEN:
         flags[flags == 1] = 0
     return np.where(flags[:, None] > 0, xy, np.nan).astype(np.float32), flags
+
+
+def _neighbours() -> Bool[np.ndarray, "17 17"]:
+    """Which keypoints a limb joins."""
+    bones = skeleton("coco17")
+    out = np.zeros((len(bones), len(bones)), bool)
+    first, second = bones.limb_index.T
+    out[first, second] = out[second, first] = True
+    return out
+
+
+NEIGHBOURS = _neighbours()
+FACE = np.array([name.split("_")[-1] in ("nose", "eye", "ear") for name in KEYPOINTS])
