@@ -235,3 +235,23 @@ def test_outputs_that_cannot_work_are_refused_before_anything_is_loaded(predict)
 
 def test_the_verb_is_a_program(work):
     assert main(["predict", "two.png", "--whole-image", "--model", "pose.onnx", "--quiet"]) == 0
+
+
+def test_a_pipeline_runs_with_parts_of_ones_own(predict):
+    done = predict("two.png", "--system", "grmi", "-o", "out.json", "--set", "test.oks_nms=0.7")
+    assert done.code == 0
+    assert done.err == ""
+    rows = json.loads(Path("out.json").read_text())
+    assert len(rows) == 2
+    keypoints = np.array([row["keypoints"] for row in rows]).reshape(2, 17, 3)
+    np.testing.assert_allclose([row["score"] for row in rows], keypoints[..., 2].mean(1), rtol=1e-3)
+
+
+def test_a_pipeline_that_does_not_exist_or_has_no_weights_is_explained(predict):
+    done = predict("two.png", "--system", "grmy", "--model", "pose.onnx")
+    assert done.code == 2
+    assert "did you mean 'grmi'" in done.err
+    done = predict("two.png", "--system", "mask_rcnn", "--model", "default")
+    assert done.code == 1
+    assert "vitruvian train mask_rcnn_res50_800x1344" in done.err
+    assert "--model mask_rcnn_res50_800x1344.onnx" in done.err

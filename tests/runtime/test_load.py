@@ -122,3 +122,59 @@ def test_missing_foreign_and_corrupt_files_are_told_apart(tmp_path):
 def test_settings_outside_their_range_are_refused(models, bad):
     with pytest.raises(ConfigError, match="thresholds lie in"):
         load(models / "pose.onnx", detector=None, **bad)
+
+
+@pytest.fixture
+def stood_in(shipped, monkeypatch):
+    """Bundled models among which the small network of a pipeline is."""
+    rows = json.loads((shipped / "models.json").read_text())
+    (shipped / "models.json").write_text(json.dumps(rows | {"g_rmi_s": rows["pose"]}))
+    monkeypatch.setattr(weights, "FOLDER", shipped)
+    return shipped
+
+
+def test_a_pipeline_brings_its_procedure_and_says_what_stands_in(stood_in, caplog):
+    pose = load(system="grmi", threads=1)
+    assert (pose.detector.rule.nms, pose.pose.model.metadata.test.oks_nms) == (0.6, 0.5)
+    assert pose.provenance["system"] == "grmi"
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        "grmi: 'g_rmi_s' stands in for 'g_rmi_res101_353x257', whose weights do not ship; give "
+        "them with --model FILE",
+        "grmi: 'detector' stands in for 'faster_rcnn_g_rmi_800x1200', whose weights do not ship; "
+        "give them with --detector FILE",
+    ]
+
+
+def test_every_part_of_a_pipeline_can_be_exchanged(stood_in, models, caplog):
+    pose = load(
+        models / "pose.onnx",
+        system="grmi",
+        detector=models / "detector.onnx",
+        changes=["test.oks_nms=0.7", "boxes.nms=0.4", "test.rescoring=product"],
+        conf=0.25,
+        max_people=3,
+        threads=1,
+    )
+    assert not caplog.records
+    assert (pose.detector.rule.nms, pose.detector.rule.threshold) == (0.4, 0.25)
+    assert pose.detector.rule.most == 3
+    test = pose.pose.model.metadata.test
+    assert (test.oks_nms, test.rescoring, test.keypoint_floor) == (0.7, "product", -1.0)
+
+
+def test_settings_change_the_default_too(shipped, monkeypatch):
+    monkeypatch.setattr(weights, "FOLDER", shipped)
+    pose = load(changes=["test.flip=true"], threads=1)
+    assert pose.pose.model.metadata.test.flip
+    assert "system" not in pose.provenance
+    with pytest.raises(ConfigError, match=r"did you mean 'test\.oks_nms'"):
+        load(changes=["test.oks_mns=0.7"])
+
+
+def test_a_pipeline_without_weights_says_how_to_get_them(shipped, monkeypatch):
+    monkeypatch.setattr(weights, "FOLDER", shipped)
+    with pytest.raises(WeightsError, match=r"vitruvian train mask_rcnn_res50.* --model mask_rcnn"):
+        load(system="mask_rcnn")
+    with pytest.raises(UnknownName, match="did you mean 'grmi'"):
+        load(system="grmy")

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from tests.painted import BONES, metadata, paint, person, pose_model
-from vitruvian.core.types import Boxes
+from vitruvian.core.types import Boxes, Keypoints
 from vitruvian.kernels.parametric_nms import PoseNms
 from vitruvian.runtime.backends import Network
 from vitruvian.runtime.model import load_model
-from vitruvian.runtime.topdown import TopDown
+from vitruvian.runtime.topdown import TopDown, _averaged
 
 MODEL = load_model(pose_model(), "pose.onnx", threads=1)
 FIRST, SECOND = (100.0, 50.0, 220.0, 350.0), (300.0, 100.0, 400.0, 300.0)
@@ -154,3 +154,76 @@ def test_duplicates_can_lend_their_keypoints_to_the_best():
         assert np.abs(found - person(box)).max() < 2.5
     (all_three,) = procedure(oks_nms=1.0, pose_nms=pose_nms)([image], [given], suppress=False)
     assert len(all_three) == 3
+
+
+def test_a_pose_can_score_by_its_keypoints_alone():
+    image = paint((400, 500), FIRST)
+    given = [boxes(FIRST, scores=[0.5])]
+    (poses,) = procedure(rescoring="pose", keypoint_floor=-1.0)([image], given)
+    assert poses.score[0] == pytest.approx(poses.scores[0].mean(), rel=1e-5)
+    (offset,) = procedure(rescoring="pose", keypoint_floor=-1.0, score_offset=0.5)([image], given)
+    assert offset.score[0] == pytest.approx(poses.scores[0].mean() + 0.5, rel=1e-5)
+
+
+def test_a_pose_can_score_the_sum_of_box_mean_and_best():
+    image = paint((400, 500), FIRST)
+    (poses,) = procedure(rescoring="sum", keypoint_floor=-1.0)(
+        [image], [boxes(FIRST, scores=[0.5])]
+    )
+    wanted = 0.5 + poses.scores[0].mean() + 1.25 * poses.scores[0].max()
+    assert poses.score[0] == pytest.approx(wanted, rel=1e-5)
+
+
+def test_soft_suppression_keeps_duplicates_with_lower_scores():
+    image = paint((400, 500), FIRST, SECOND)
+    near = tuple(v + 3 for v in FIRST)
+    given = boxes(FIRST, near, SECOND, scores=[0.6, 0.5, 0.9])
+    (hard,) = procedure()([image], [given])
+    (soft,) = procedure(soft_oks=0.5)([image], [given])
+    assert (len(hard), len(soft)) == (2, 3)
+    np.testing.assert_allclose(soft.score[:2], hard.score, rtol=0.01)
+    assert soft.score[2] < 0.3 * hard.score[1]
+
+
+def test_several_crops_are_averaged():
+    image = paint((400, 500), FIRST)
+    (one,) = procedure()([image], [boxes(FIRST)])
+    (other,) = procedure(scales=(1.0, 1.3))([image], [boxes(FIRST)])
+    assert np.abs(other.xy - person(FIRST)).max() < 2
+    assert not np.array_equal(one.xy, other.xy)
+    (alone,) = procedure(scales=(1.0,))([image], [boxes(FIRST)])
+    np.testing.assert_array_equal(one.xy, alone.xy)
+    (nobody,) = procedure(scales=(1.0, 1.3))([image], [boxes()])
+    assert len(nobody) == 0
+
+
+def test_crops_weigh_as_their_scores_and_ignore_what_was_not_found():
+    nan = np.nan
+    xy = np.array([[[[0, 0], [4, 0], [nan, nan]]], [[[8, 0], [nan, nan], [nan, nan]]]], np.float32)
+    scores = np.array([[[0.75, 0.5, 0]], [[0.25, 0, 0]]], np.float32)
+    score = np.zeros(1, np.float32)
+    both = [Keypoints(xy=a, scores=b, score=score) for a, b in zip(xy, scores, strict=True)]
+    mean = _averaged(both)
+    np.testing.assert_array_equal(mean.xy, np.array([[[2, 0], [4, 0], [nan, nan]]], np.float32))
+    np.testing.assert_allclose(mean.scores, [[0.5, 0.25, 0]])
+
+
+def test_many_boxes_never_make_a_larger_batch():
+    calls = []
+
+    def counted(batch):
+        calls.append(len(batch))
+        return MODEL.backend(batch)
+
+    model = replace(MODEL, backend=Network(name="counted", run=counted))
+    calls.clear()
+    given = boxes(*[(float(i), 0.0, i + 40.0, 90.0) for i in range(70)])
+    TopDown(model=model, batch=32)([paint((100, 200))], [given])
+    assert calls == [32, 32, 6]
+
+
+def test_a_score_that_is_no_number_is_not_the_best():
+    image = paint((400, 500), FIRST, SECOND)
+    given = boxes(FIRST, SECOND, scores=[np.nan, 0.9])
+    (poses,) = TopDown(model=MODEL)([image], [given])
+    np.testing.assert_array_equal(poses.boxes, np.array([SECOND], np.float32))

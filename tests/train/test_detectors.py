@@ -20,6 +20,7 @@ from vitruvian.runtime.model import Model
 from vitruvian.systems.faster_rcnn import faster_rcnn_res50_fpn_800x1344
 from vitruvian.systems.mask_rcnn import mask_rcnn_res50_800x1344
 from vitruvian.systems.metadata import Metadata
+from vitruvian.systems.pipelines import BoxRule
 from vitruvian.systems.rtmdet import rtmdet_nano_person_320
 from vitruvian.systems.rtmo import rtmo_s_640
 from vitruvian.systems.spec import System
@@ -89,7 +90,7 @@ def _pictures() -> list[np.ndarray]:
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_runtime_reads_boxes_from_a_fresh_network(case: str) -> None:
-    for boxes in Detector(model=_fresh(_small(case)), conf=0.001)(_pictures()):
+    for boxes in Detector(model=_fresh(_small(case)), rule=BoxRule(threshold=0.001))(_pictures()):
         assert np.isfinite(boxes.xyxy).all()
         assert (np.diff(boxes.scores) <= 0).all()
 
@@ -130,6 +131,6 @@ def test_the_exported_network_detects(case: str, tmp_path: Path) -> None:
     net = find("vitruvian.nets", system.net)().eval()
     export_onnx(net, system, path, metadata=Metadata.of(system))
     model = Model(metadata=Metadata.of(system), backend=open_network(path.read_bytes(), threads=1))
-    for boxes in Detector(model=model, conf=0.001)(_pictures()):
+    for boxes in Detector(model=model, rule=BoxRule(threshold=0.001))(_pictures()):
         assert np.isfinite(boxes.xyxy).all()
         assert (np.diff(boxes.scores) <= 0).all()

@@ -5,6 +5,7 @@ vitruvian predict photos/ -o annotated/ -o people.csv
 vitruvian predict clip.mp4 -o annotated.mp4 -o people.jsonl
 vitruvian predict 0 -o camera.mp4          (the first camera, until Ctrl-C)
 find . -name '*.jpg' | vitruvian predict - -o people.npz
+vitruvian predict photo.jpg --system grmi --set test.oks_nms=0.7 -o out.jpg
 """
 
 import argparse
@@ -50,6 +51,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", default="", help="coco, openpose or openpose18: what .json and FOLDER/ mean"
     )
+    parser.add_argument(
+        "--system", metavar="NAME", help="a published pipeline: vitruvian list pipelines"
+    )
+    parser.add_argument(
+        "--set",
+        dest="changes",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a setting of boxes or test, e.g. test.oks_nms=0.7 or boxes.nms=0.6",
+    )
     parser.add_argument("--model", default="default", help="pose model: a name or an .onnx file")
     parser.add_argument("--detector", default="default", help="detector: a name or an .onnx file")
     parser.add_argument(
@@ -84,7 +96,10 @@ def run(args: argparse.Namespace) -> int:
     """Predict; returns 1 if any input failed."""
     from vitruvian.outputs.formats import open_output
 
-    logging.basicConfig(format="vitruvian: warning: %(message)s")
+    logging.basicConfig(
+        format="vitruvian: warning: %(message)s",
+        level=logging.ERROR if args.quiet else logging.WARNING,
+    )
     report = Report(quiet=args.quiet)
     sources = _sources(args.source, report)
     _check(args, sources, report)
@@ -178,6 +193,8 @@ def _load(args: argparse.Namespace) -> "Predictor":
 
     return load(
         args.model,
+        system=args.system,
+        changes=args.changes,
         detector=None if args.boxes or args.whole_image else args.detector,
         refine=args.refine,
         device=args.device,

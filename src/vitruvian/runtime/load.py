@@ -1,11 +1,13 @@
 """load: names and files to a predictor."""
 
+import logging
 import os
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
+from vitruvian.core.config import override
 from vitruvian.core.errors import ConfigError, UnknownName, WeightsError
 from vitruvian.core.lookup import names
 from vitruvian.core.skeleton import Skeleton
@@ -19,14 +21,63 @@ from vitruvian.runtime.refine import Refiner, shared
 from vitruvian.runtime.stopwatch import Stopwatch
 from vitruvian.runtime.topdown import TopDown
 from vitruvian.runtime.weights import bundled, bundled_model
+from vitruvian.systems.metadata import Metadata, read_metadata
+from vitruvian.systems.pipelines import BoxRule, Pipeline, pipeline
+from vitruvian.systems.spec import Task, Test
 
-_DEFAULTS = {"topdown": "pose", "detector": "detector"}
-"""Bundled model that ``"default"`` stands for."""
+_log = logging.getLogger(__name__)
+
+_OPTIONS = {"detector": "--detector", "topdown": "--model", "refine": "--refine"}
+"""Where the command line takes a model of some task."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Procedure:
+    """What ``changes`` change.
+
+    Attributes:
+        boxes: Which boxes of the detector are looked at.
+        test: The test-time procedure.
+    """
+
+    boxes: BoxRule
+    test: Test
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Runtime:
+    """What runs every model."""
+
+    backend: str
+    device: str
+    threads: int
+    precision: Precision
+
+    def open(self, file: "_File") -> Model:
+        return load_model(
+            file.data,
+            file.where,
+            backend=self.backend,
+            device=self.device,
+            threads=self.threads,
+            precision=self.precision,
+            metadata=file.metadata,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """A model that was read and not opened: bytes, what to call it, what it says of itself."""
+
+    data: bytes
+    where: str
+    metadata: Metadata
 
 
 def load(
     model: str | os.PathLike[str] = "default",
     *,
+    system: str | None = None,
     detector: str | os.PathLike[str] | None = "default",
     refine: str | os.PathLike[str] | None = None,
     weights: str | os.PathLike[str] | None = None,
@@ -40,12 +91,17 @@ def load(
     max_people: int = 0,
     batch: int = 0,
     max_pixels: int = MAX_PIXELS,
+    changes: Sequence[str] = (),
 ) -> Predictor:
     """A predictor, ready to run.
 
     Args:
         model: ``"default"``, a bundled model, an ``.onnx`` file that this package exported, or the
             name of the system that ``weights`` are of.
+        system: A whole pipeline, ``grmi`` (see ``systems/pipelines.py``): what ``"default"`` stands
+            for as model and as detector, which boxes are looked at, how people score, what is a
+            duplicate. Where the weights of the paper's network do not ship, a small one stands in,
+            and a warning says so. None is the bundled default.
         detector: The same for the person detector; None for a predictor that is given boxes. A
             bottom-up model takes none, and the default is not loaded.
         refine: A model that finds the keypoints of the people anew (PoseFix); None for none.
@@ -61,6 +117,7 @@ def load(
         max_people: Most people of one picture, by score; 0 keeps all.
         batch: Most views of one network call; 0 is 32 views of people or 4 of whole pictures.
         max_pixels: Larger pictures are refused before they are decoded.
+        changes: ``KEY=VALUE`` settings of ``boxes`` and ``test``, as ``"test.oks_nms=0.7"``.
 
     Raises:
         UnknownName: No model answers to the name.
@@ -73,13 +130,15 @@ def load(
             f"conf {conf}, kpt_thr {kpt_thr}, batch {batch}, max_people {max_people}; "
             "thresholds lie in [0, 1], batch and max_people are at least 0"
         )
-    opened = partial(
-        load_model, backend=backend, device=device, threads=threads, precision=precision
-    )
-    watch, network = Stopwatch(), _model(model, weights, ("topdown", "bottomup"), opened)
+    plan = Pipeline() if system is None else pipeline(system)
+    runtime = _Runtime(backend=backend, device=device, threads=threads, precision=precision)
+    watch = Stopwatch()
+    file = _first(model, weights, plan.model, ("topdown", "bottomup"), plan.name)
+    rules = _procedure(plan, file.metadata, changes)
+    network = runtime.open(replace(file, metadata=replace(file.metadata, test=rules.test)))
     refiner = None
     if refine is not None:
-        again = _model(refine, None, ("refine",), opened)
+        again = runtime.open(_first(refine, None, (), ("refine",), plan.name))
         refiner = Refiner(model=again, flip=flip, batch=batch or 32, watch=watch)
         shared(refiner.skeleton, cast(Skeleton, network.metadata.skeleton))
     if network.metadata.task == "bottomup":
@@ -97,33 +156,70 @@ def load(
             batch=batch or 4,
             watch=watch,
         )
-        return Predictor(pose=whole, refiner=refiner, max_pixels=max_pixels, watch=watch)
+        return Predictor(
+            pose=whole, refiner=refiner, max_pixels=max_pixels, watch=watch, system=plan.name
+        )
     people = None
     if detector is not None:
-        finder = _model(detector, None, ("detector",), opened)
-        people = Detector(model=finder, conf=conf, max_people=max_people, watch=watch)
+        finder = runtime.open(
+            _first(detector, None, plan.detector or Pipeline().detector, ("detector",), plan.name)
+        )
+        people = Detector(model=finder, rule=_box_rule(rules.boxes, conf, max_people), watch=watch)
     pose = TopDown(model=network, flip=flip, kpt_thr=kpt_thr, batch=batch or 32, watch=watch)
     return Predictor(
-        pose=pose, detector=people, refiner=refiner, max_pixels=max_pixels, watch=watch
+        pose=pose,
+        detector=people,
+        refiner=refiner,
+        max_pixels=max_pixels,
+        watch=watch,
+        system=plan.name,
     )
 
 
-def _model(
+def _procedure(plan: Pipeline, metadata: Metadata, changes: Sequence[str]) -> Procedure:
+    """The pipeline's procedure, or the model's own, with the changes.
+
+    Whether mirrored maps are shifted depends on the grid that the network was trained on.
+    """
+    own = metadata.test
+    test = own if plan.test is None else replace(plan.test, shift_flipped=own.shift_flipped)
+    return override(Procedure(boxes=plan.boxes, test=test), changes)
+
+
+def _box_rule(rule: BoxRule, conf: float | None, max_people: int) -> BoxRule:
+    rule = rule if conf is None else replace(rule, threshold=conf)
+    return replace(rule, most=max_people) if max_people else rule
+
+
+def _first(
     name: str | os.PathLike[str],
     weights: str | os.PathLike[str] | None,
-    tasks: tuple[str, ...],
-    opened: Callable[[bytes, str], Model],
-) -> Model:
-    data, where = model_bytes(os.fspath(name), weights, tasks[0])
-    model = opened(data, where)
-    if model.metadata.task not in tasks:
+    preferred: Sequence[str],
+    tasks: tuple[Task, ...],
+    system: str,
+) -> _File:
+    """The model that a name stands for; ``"default"`` is the first of ``preferred`` that ships."""
+    chosen = os.fspath(name)
+    if chosen == "default" and weights is None and preferred:
+        chosen = next((n for n in preferred if n in bundled()), preferred[-1])
+        if system and chosen != preferred[0]:
+            _log.warning(
+                "%s: %r stands in for %r, whose weights do not ship; give them with %s FILE",
+                system,
+                chosen,
+                preferred[0],
+                _OPTIONS[tasks[0]],
+            )
+    data, where = model_bytes(chosen, weights, tasks[0])
+    metadata = read_metadata(data, where)
+    if metadata.task not in tasks:
         raise WeightsError(
-            f"{where} is a {model.metadata.task} model ({model.metadata.name!r}); "
+            f"{where} is a {metadata.task} model ({metadata.name!r}); "
             f"a {' or '.join(tasks)} model is needed here"
         )
-    if weights is not None and name not in ("default", model.metadata.name):
-        raise WeightsError(f"{where} holds {model.metadata.name!r}, not {str(name)!r}")
-    return model
+    if weights is not None and name not in ("default", metadata.name):
+        raise WeightsError(f"{where} holds {metadata.name!r}, not {str(name)!r}")
+    return _File(data=data, where=where, metadata=metadata)
 
 
 def model_bytes(
@@ -133,14 +229,18 @@ def model_bytes(
     if weights is not None or name.endswith(".onnx"):
         path = Path(name if weights is None else weights)
         return read_model_file(path), str(path)
-    if name == "default" and task in _DEFAULTS:
-        return bundled_model(_DEFAULTS[task]), f"bundled model {_DEFAULTS[task]!r}"
+    if name == "default" and task != "refine":
+        name = (Pipeline().detector if task == "detector" else Pipeline().model)[0]
+        return bundled_model(name), f"bundled model {name!r}"
     if name in bundled():
         return bundled_model(name), f"bundled model {name!r}"
     systems = names("vitruvian.systems")
     if name in systems:
+        option = _OPTIONS.get(task, "--model")
         raise WeightsError(
-            f"no weights of {name!r} ship with the package; train or convert it, "
-            f"`vitruvian export` it, and give the file: weights='{name}.onnx'"
+            f"no weights of {name!r} ship with the package; train them (`vitruvian train {name} "
+            "--data …`) or convert published ones (`vitruvian convert`), then `vitruvian export` "
+            f"them and give the file: {option} {name}.onnx, in Python "
+            f"{option.removeprefix('--')}='{name}.onnx'"
         )
     raise UnknownName("model", name, ["default", *bundled(), *systems])

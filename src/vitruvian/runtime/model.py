@@ -69,6 +69,7 @@ def load_model(
     device: str = "cpu",
     threads: int = 0,
     precision: Precision = "auto",
+    metadata: Metadata | None = None,
 ) -> Model:
     """Model from the bytes of an ONNX file.
 
@@ -79,13 +80,14 @@ def load_model(
         device: What runs the network.
         threads: Processor threads; 0 leaves it to the backend.
         precision: Arithmetic that may be used.
+        metadata: What it is to say of itself; None is what the file says.
 
     Raises:
         WeightsError: It is not a model that this package exported, or it is corrupt.
         ConfigError: The backend or the device does not exist.
         MissingExtra: The backend is not installed.
     """
-    metadata = read_metadata(data, name)
+    metadata = metadata or read_metadata(data, name)
     network = open_network(
         data, backend=backend, device=device, threads=threads, precision=precision
     )

@@ -31,6 +31,7 @@ class Predictor:
         max_pixels: Larger pictures are refused before they are decoded.
         watch: Seconds spent in ``read``, ``warp``, ``detect``, ``pose``, ``decode``,
             ``refine``.
+        system: Name of the pipeline; "" for none.
     """
 
     pose: TopDown | BottomUp
@@ -38,6 +39,7 @@ class Predictor:
     refiner: Refiner | None = None
     max_pixels: int = MAX_PIXELS
     watch: Stopwatch = field(default_factory=Stopwatch)
+    system: str = ""
 
     @property
     def skeleton(self) -> Skeleton:
@@ -64,6 +66,7 @@ class Predictor:
             role: {"name": m.metadata.name, "sha256": m.sha256, "version": m.metadata.version}
             for role, m in models.items()
         }
+        named |= {"system": self.system} if self.system else {}
         return named | {"runtime": self.runtime, "skeleton": self.skeleton.name}
 
     @overload

@@ -13,9 +13,12 @@ from vitruvian.core.types import Boxes, Fields, Image, Images, Keypoints
 from vitruvian.core.view import View
 from vitruvian.image.warp import warp_batch
 from vitruvian.kernels.parametric_nms import PoseNms, parametric_nms
-from vitruvian.kernels.pose_nms import oks_nms
+from vitruvian.kernels.pose_nms import oks_nms, soft_oks_nms
 from vitruvian.runtime.model import Model
 from vitruvian.runtime.stopwatch import Stopwatch
+
+BEST = 1.25
+"""Weight of a person's best keypoint in AlphaPose's score."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,23 +56,39 @@ class TopDown:
                 sigmas, or by the model's own rule); without it there is one person per box, in the
                 order of the boxes.
         """
-        metadata = self.model.metadata
-        views = [
-            [
-                View.crop(box, metadata.size, padding=metadata.padding, align=metadata.align)
-                for box in found.xyxy
-            ]
-            for found in boxes
-        ]
-        keypoints = self._estimate(images, views)
+        views, *others = [self._views(boxes, scale) for scale in self._scales()]
+        found = self._placed(images, views)
+        if others:
+            found = _averaged([found, *(self._placed(images, more) for more in others)])
         with self.watch("decode"):
             poses, start = [], 0
-            for image, found, seen in zip(images, boxes, views, strict=True):
+            for image, some, seen in zip(images, boxes, views, strict=True):
                 rows = slice(start, start + len(seen))
-                people = self._poses(image, found, seen, keypoints.xy[rows], keypoints.scores[rows])
+                people = self._poses(image, some, found.xy[rows], found.scores[rows])
                 poses.append(self._suppressed(people, seen) if suppress else people)
                 start += len(seen)
             return poses
+
+    def _scales(self) -> list[float]:
+        """Factors on the crops, 1 first."""
+        return sorted(self.model.metadata.test.scales, key=lambda scale: scale != 1)
+
+    def _views(self, boxes: Sequence[Boxes], scale: float) -> list[list[View]]:
+        rule = self.model.metadata
+        padding = rule.padding * scale
+        return [
+            [View.crop(box, rule.size, padding=padding, align=rule.align) for box in found.xyxy]
+            for found in boxes
+        ]
+
+    def _placed(self, images: Images, views: Sequence[Sequence[View]]) -> Keypoints:
+        """Keypoints of every view of every picture, in order, in pixels of its picture."""
+        found = self._estimate(images, views)
+        with self.watch("decode"):
+            seen = [view for some in views for view in some]
+            rows = zip(seen, found.xy, strict=True)
+            xy = [view.to_image(points) for view, points in rows]
+        return replace(found, xy=np.array(xy, np.float32).reshape(found.xy.shape))
 
     def _estimate(self, images: Images, views: Sequence[Sequence[View]]) -> Keypoints:
         """Keypoints of every view of every picture, in order, in view pixels."""
@@ -102,16 +121,11 @@ class TopDown:
         back = codec.flip(mirrored, **shift)
         return {name: (both[name][:count] + value) / 2 for name, value in back.items()}
 
-    def _poses(
-        self, image: Image, boxes: Boxes, views: Sequence[View], xy: np.ndarray, scores: np.ndarray
-    ) -> Poses:
-        if not views:
+    def _poses(self, image: Image, boxes: Boxes, xy: np.ndarray, scores: np.ndarray) -> Poses:
+        if not len(boxes):
             return Poses.empty(self.skeleton, image.shape[:2])
-        placed = np.stack([view.to_image(points) for view, points in zip(views, xy, strict=True)])
-        lost = scores < self.kpt_thr
-        placed[lost] = np.nan
         return Poses(
-            xy=placed,
+            xy=np.where(scores[..., None] < self.kpt_thr, np.float32(np.nan), xy),
             scores=scores,
             boxes=boxes.xyxy,
             score=self._rescored(boxes.scores, scores),
@@ -120,26 +134,50 @@ class TopDown:
         )
 
     def _rescored(self, box_scores: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        """Box score x mean of the keypoint scores above a floor (Xiao et al. 2018, section 4)."""
+        """N: what people score; see ``Test.rescoring``."""
         test = self.model.metadata.test
         if not test.rescore:
             return box_scores
         counted = scores > test.keypoint_floor
         total = np.where(counted, scores, 0).sum(1)
-        mean = total / np.maximum(counted.sum(1), 1)
-        score: np.ndarray = box_scores * (mean + test.score_offset)
-        return score.astype(np.float32)
+        mean = total / np.maximum(counted.sum(1), 1) + test.score_offset
+        match test.rescoring:
+            case "pose":
+                score = mean
+            case "sum":
+                score = box_scores + mean + BEST * scores.max(axis=1, initial=0)
+            case "product":
+                score = box_scores * mean
+        return np.asarray(score, np.float32)
 
     def _suppressed(self, people: Poses, views: Sequence[View]) -> Poses:
         test = self.model.metadata.test
         if test.pose_nms is not None:
             return _merged(people, test.pose_nms)
         order = np.argsort(-people.score, kind="stable")
-        threshold = test.oks_nms
-        if threshold < 1 and self.skeleton.sigmas and len(people) > 1:
-            area = np.array([view.size[0] * view.size[1] / view.scale**2 for view in views])
-            order = oks_nms(people.xy, people.score, area, self.skeleton.oks_sigmas, threshold)
+        if not self.skeleton.sigmas or len(people) < 2:
+            return people[order]
+        sigmas = self.skeleton.oks_sigmas
+        area = np.array([view.size[0] * view.size[1] / view.scale**2 for view in views])
+        if test.soft_oks:
+            order, score = soft_oks_nms(
+                people.xy, people.score, area, sigmas, threshold=test.soft_oks
+            )
+            return replace(people[order], score=score.astype(np.float32))
+        if test.oks_nms < 1:
+            order = oks_nms(people.xy, people.score, area, sigmas, test.oks_nms)
         return people[order]
+
+
+def _averaged(several: Sequence[Keypoints]) -> Keypoints:
+    """Mean of the same keypoints in several crops, positions weighted by their scores."""
+    xy = np.stack([found.xy for found in several])
+    scores = np.stack([found.scores for found in several])
+    weight = np.where(np.isfinite(xy).all(axis=-1), scores, 0)[..., None]
+    total = weight.sum(axis=0)
+    mean = np.nan_to_num(xy * weight).sum(axis=0) / np.where(total > 0, total, np.nan)
+    score = np.mean([found.score for found in several], axis=0)
+    return Keypoints(xy=mean.astype(np.float32), scores=scores.mean(axis=0), score=score)
 
 
 def _merged(people: Poses, rule: PoseNms) -> Poses:

@@ -28,6 +28,7 @@ from typing import Literal
 from vitruvian.codecs.blurred_heatmap import BlurredHeatmap
 from vitruvian.core.skeleton import skeleton
 from vitruvian.image.augment import Augment
+from vitruvian.systems.small import heads_recipe
 from vitruvian.systems.spec import Input, Recipe, System, Test
 
 
@@ -166,3 +167,33 @@ def cpn_port_res101_384x288() -> System:
     Paper: 72.3 AP on val2017, the port's. Ours: not yet measured.
     """
     return _port("cpn_port_res101_384x288", 101, (384, 288))
+
+
+def cpn_s() -> System:
+    """Two levels and their refinement on the bundled pose network's features at 192 x 144.
+
+    Not the authors' network: the pyramid has strides 8 and 4 alone, the coarser level is asked for
+    the wider labels, and labels peak at 1 instead of 255, for the heads have no normalisation.
+
+        vitruvian train cpn_s --start pose.safetensors --data coco:TRAIN.json
+
+    Paper: has no such network. Ours: see docs/models/cpn.md.
+    """
+    people = skeleton("coco17")
+    return System(
+        name="cpn_s",
+        task="topdown",
+        net="small:small_cascade",
+        net_args={"channels": len(people)},
+        input=Input(size=(192, 144), padding=1.25),
+        codec=BlurredHeatmap(
+            skeleton=people, kernels=(7, 5), coarse=(1, 0), peak=1.0, blur_kernel=5
+        ),
+        skeleton=people,
+        recipe=heads_recipe("heatmap=joints_ohkm*2,coarse_1=joints_mse*1,coarse_0=joints_mse*1"),
+        test=Test(flip=True, keypoint_floor=-1.0, score_offset=0.5, oks_nms=1.0),
+        paper="Chen, Wang, Peng, Zhang, Yu, Sun: Cascaded pyramid network for multi-person pose "
+        "estimation, CVPR 2018",
+        url="https://arxiv.org/abs/1711.07319",
+        licence="Apache-2.0",
+    )

@@ -14,14 +14,18 @@ Differences from the paper:
 - Offsets are regressed in units of the disc's radius; the Huber loss turns linear at one radius.
 - One process with batches of 24; the paper trains asynchronously. Its 800,000 steps are 128 epochs
   of COCO's 149,813 people.
-- A person scores the mean of its keypoints times its box; in the paper the mean alone.
-- The person detector is whichever the user chooses, the paper's a Faster R-CNN.
+- The person detector is whichever the user chooses, the paper's a Faster R-CNN
+  (``systems/faster_rcnn.py``); with it, this is the pipeline ``grmi`` of ``systems/pipelines.py``.
 """
 
 from vitruvian.codecs.disk_offset import DiskOffset
 from vitruvian.core.skeleton import skeleton
 from vitruvian.image.augment import Augment
+from vitruvian.systems.small import heads_recipe
 from vitruvian.systems.spec import Input, Recipe, System, Test
+
+TEST = Test(rescoring="pose", keypoint_floor=-1.0, oks_nms=0.5)
+"""A person scores the mean of its keypoints' highest votes; duplicates go by OKS (Sec. 3.3)."""
 
 
 def g_rmi_res101_353x257() -> System:
@@ -51,8 +55,36 @@ def g_rmi_res101_353x257() -> System:
             loss="heatmap=disk_logistic*4,offset=huber*1",
             augment=Augment(flip=0.5, scale=0.2, rotation=0.0, rotation_prob=0.0),
         ),
-        test=Test(flip=False, rescore=True, keypoint_floor=0.0, oks_nms=0.5),
+        test=TEST,
         paper="Papandreou, Zhu, Kanazawa, Toshev, Tompson, Bregler, Murphy: Towards accurate "
         "multi-person pose estimation in the wild, CVPR 2017",
         url="https://arxiv.org/abs/1701.01779",
+    )
+
+
+def g_rmi_s() -> System:
+    """The same targets, losses, votes and scores on the bundled pose network's features, 192 x 144.
+
+    Not the paper's network: half a million parameters, of which only the head is taught. Cells are
+    finer, at stride 4, and discs shrink with the view, to a radius of 14 pixels.
+
+        vitruvian train g_rmi_s --start pose.safetensors --data coco:TRAIN.json
+
+    Paper: has no such network. Ours: see docs/models/g_rmi.md.
+    """
+    people = skeleton("coco17")
+    return System(
+        name="g_rmi_s",
+        task="topdown",
+        net="small:small_disk",
+        net_args={"channels": len(people)},
+        input=Input(size=(192, 144), padding=1.25),
+        codec=DiskOffset(skeleton=people, stride=4, radius=14.0, decoding="hough"),
+        skeleton=people,
+        recipe=heads_recipe("heatmap=disk_logistic*4,offset=huber*1"),
+        test=TEST,
+        paper="Papandreou, Zhu, Kanazawa, Toshev, Tompson, Bregler, Murphy: Towards accurate "
+        "multi-person pose estimation in the wild, CVPR 2017",
+        url="https://arxiv.org/abs/1701.01779",
+        licence="Apache-2.0",
     )

@@ -21,13 +21,15 @@ Differences from the authors:
 - One process takes the batch of 256 that they spread over eight devices.
 - ImageNet weights start the first stage alone; which ones theirs start is not said.
 - The person detector is whichever the user chooses.
-- Half-body crops may be taken of anybody, theirs only of people with more than three keypoints.
+- Half-body crops are HRNet's: of people with more than eight labelled keypoints, around their mean;
+  theirs may be of people with four, around the middle of the half, to whose upper one hips belong.
 - A keypoint scores at most 1, theirs a little more where a map exceeds its label's peak.
 """
 
 from vitruvian.codecs.blurred_heatmap import BlurredHeatmap
 from vitruvian.core.skeleton import skeleton
 from vitruvian.image.augment import Augment
+from vitruvian.systems.small import heads_recipe
 from vitruvian.systems.spec import Input, Recipe, System, Test
 
 WIDTHS = (15, 11, 9, 7, 5)
@@ -158,3 +160,31 @@ def mspn_4stg_mpii_256x256() -> System:
     Paper: 91.1 PCKh@0.5 on the validation split, 92.6 on test. Ours: not yet measured.
     """
     return _mpii("mspn_4stg_mpii_256x256", 4)
+
+
+def mspn_s() -> System:
+    """Two stages on the bundled pose network's features at 192 x 144, labels from coarse to fine.
+
+    Not the authors' network: stages are U-shapes of one level, each supervised at its end alone,
+    and labels peak at 1 instead of 255, for the head has no normalisation.
+
+        vitruvian train mspn_s --start pose.safetensors --data coco:TRAIN.json
+
+    Paper: has no such network. Ours: see docs/models/mspn.md.
+    """
+    people = skeleton("coco17")
+    return System(
+        name="mspn_s",
+        task="topdown",
+        net="small:small_stages",
+        net_args={"channels": len(people), "stages": 2},
+        input=Input(size=(192, 144), padding=1.25),
+        codec=BlurredHeatmap(skeleton=people, kernels=(7, 5), fine=(1,), peak=1.0, blur_kernel=5),
+        skeleton=people,
+        recipe=heads_recipe("heatmap=joints_ohkm*2,fine_1=joints_ohkm*2"),
+        test=Test(flip=True, keypoint_floor=-1.0, score_offset=0.5, oks_nms=1.0),
+        paper="Li, Wang, Yin, Peng, Du, Xiao, Yu, Lu, Wei, Sun: Rethinking on multi-stage networks "
+        "for human pose estimation, arXiv 2019",
+        url="https://arxiv.org/abs/1901.00148",
+        licence="Apache-2.0",
+    )

@@ -16,8 +16,6 @@ Differences from the authors:
 
 - Drawn boxes come from AlphaPose's one Gaussian per side; ``image/proposals.py`` learns the paper's
   mixtures per atomic pose from the boxes of a detector.
-- A pose's score is that of its box times the mean of its keypoints'; AlphaPose adds box, mean and
-  1.25 times the best keypoint.
 - Views are enlarged by 1.25 on the aspect-corrected box, as in AlphaPose; the paper adds 30 % to
   either side of the box (``input.padding``).
 - The transformer's convolutions have no bias; normalisation follows each of them.
@@ -34,6 +32,7 @@ from vitruvian.image.augment import Augment
 from vitruvian.image.proposals import Proposals
 from vitruvian.kernels.parametric_nms import PoseNms
 from vitruvian.systems.fastpose import fastpose_res50_256x192
+from vitruvian.systems.small import heads_recipe
 from vitruvian.systems.spec import Input, Recipe, System, Test
 
 _PAPER = "Fang, Xie, Tai, Lu: RMPE: regional multi-person pose estimation, ICCV 2017"
@@ -82,7 +81,9 @@ def rmpe_res50_256x192() -> System:
             milestones=(20, 50),
             augment=replace(page.recipe.augment, proposals=Proposals()),
         ),
-        test=replace(page.test, oks_nms=1.0, pose_nms=PoseNms()),
+        test=replace(
+            page.test, rescoring="sum", keypoint_floor=-1.0, oks_nms=1.0, pose_nms=PoseNms()
+        ),
         paper=_PAPER,
         url=_URL,
     )
@@ -150,4 +151,31 @@ def rmpe_mpii_256x256() -> System:
         test=Test(flip=True, shift_flipped=True, rescore=True, oks_nms=1.0, pose_nms=RELEASED),
         paper=_PAPER,
         url=_URL,
+    )
+
+
+def rmpe_s() -> System:
+    """Gaussian maps on the bundled pose network's features, and the parametric pose NMS.
+
+    Not the authors' network; without the transformer around it and, as it ships, without drawn
+    boxes while training.
+
+        vitruvian train rmpe_s --start pose.safetensors --data coco:TRAIN.json
+
+    Paper: has no such network. Ours: see docs/models/rmpe.md.
+    """
+    people = skeleton("coco17")
+    return System(
+        name="rmpe_s",
+        task="topdown",
+        net="small:small_maps",
+        net_args={"channels": len(people)},
+        input=Input(size=(192, 144), padding=1.25),
+        codec=Heatmap(skeleton=people, sigma=1.5, decoding="quarter"),
+        skeleton=people,
+        recipe=heads_recipe("joints_mse"),
+        test=Test(flip=True, rescoring="sum", keypoint_floor=-1.0, oks_nms=1.0, pose_nms=PoseNms()),
+        paper=_PAPER,
+        url=_URL,
+        licence="Apache-2.0",
     )

@@ -102,14 +102,20 @@ class Test:
 
     Attributes:
         flip: Average the outputs of the view and of its mirror image.
-        scales: Sizes of the views of a picture, whose outputs are averaged (bottom-up); 1 is that
-            of ``Input``.
+        scales: Sizes of the views of a picture, whose outputs are averaged (bottom-up), or of the
+            crops of a person, whose keypoints are averaged by score (top-down); 1 is that of
+            ``Input``.
         shift_flipped: Move mirrored maps one cell right before averaging (legacy alignment).
-        rescore: Pose score = box score x mean of the keypoint scores above ``keypoint_floor``
-            (top-down; a bottom-up codec scores people itself).
+        rescore: A pose scores by its keypoints, as ``rescoring`` says, else as its box (top-down; a
+            bottom-up codec scores people itself).
+        rescoring: With m the mean of the keypoint scores above ``keypoint_floor``, plus
+            ``score_offset``: box score x m, the ``product`` (Xiao et al. 2018); m of the ``pose``
+            alone (G-RMI); or the ``sum`` of box score, m and 1.25 x best keypoint (AlphaPose).
         keypoint_floor: See ``rescore``.
         score_offset: Added to that mean (0.5 in CPN and MSPN).
         oks_nms: Poses that overlap a better one by more OKS than this are duplicates; 1 keeps all.
+        soft_oks: Poses lose score by exp(-OKS^2 / this) to each better one instead, and the 20 best
+            stay (Sun et al. 2019); 0 does not.
         pose_nms: Find and merge duplicates by this rule instead (RMPE).
     """
 
@@ -119,14 +125,18 @@ class Test:
     scales: tuple[float, ...] = (1.0,)
     shift_flipped: bool = False
     rescore: bool = True
+    rescoring: Literal["product", "pose", "sum"] = "product"
     keypoint_floor: float = 0.2
     score_offset: float = 0.0
     oks_nms: float = 0.9
+    soft_oks: float = 0.0
     pose_nms: PoseNms | None = None
 
     def __post_init__(self) -> None:
         if 1 not in self.scales or min(self.scales) <= 0:
             raise ConfigError(f"test.scales {self.scales}; give factors above 0, 1 among them")
+        if self.soft_oks < 0:
+            raise ConfigError(f"test.soft_oks {self.soft_oks}; give 0 for none, or a width above 0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
