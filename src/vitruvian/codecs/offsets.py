@@ -13,7 +13,6 @@ fields are interpolated.
 import logging
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
@@ -21,7 +20,7 @@ from vitruvian.core.errors import ConfigError
 from vitruvian.core.fields import Field, finite
 from vitruvian.core.skeleton import Skeleton
 from vitruvian.core.types import Fields, Keypoints, Target
-from vitruvian.kernels.votes import collect
+from vitruvian.kernels.hough import Rule, vote_peaks
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +35,7 @@ class Offsets:
         radius: Of the disks, in pixels.
         step: Of each axis, only every such pixel votes, for its neighbours too; 1 is the published
             way, 2 is twice as fast and moves a keypoint by a pixel now and then.
-        floor: Pixels whose chance is no higher do not vote.
+        floor: Blocks of about four pixels a side whose middle has no higher chance do not vote.
         blur: Standard deviation in pixels that smooths the votes.
         peak: Lowest height of a peak of the votes: 1 is a whole disk that agrees.
         same: A peak this near to the same keypoint of a person that is there starts nobody, pixels.
@@ -202,63 +201,29 @@ class Offsets:
         Returns:
             M, which keypoint; M 2, pixels; M, height.
         """
-        size = tuple((side - 1) * self.stride + 1 for side in chance.shape[1:])
-        rows, columns = (_between(side, self.stride, self.step) for side in chance.shape[1:])
-        found = []
-        for keypoint, weak in enumerate(chance):
-            weight = rows @ weak.astype(np.float32) @ columns.T
-            y, x = np.nonzero(weight > self.floor)
-            if not len(y):
-                continue
-            dx, dy = (
-                (rows @ maps.astype(np.float32) @ columns.T)[y, x]
-                for maps in short[2 * keypoint : 2 * keypoint + 2]
-            )
-            place = np.column_stack([x * self.step + dx, y * self.step + dy])
-            xy, height = self._tops(place, weight[y, x], size)
-            found.append((np.full(len(xy), keypoint), xy, height))
-        found.append((np.zeros(0, np.int64), np.zeros((0, 2)), np.zeros(0)))
-        owner, place, height = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        return owner, place, height
-
-    def _tops(
-        self, place: np.ndarray, weight: np.ndarray, size: tuple[int, ...]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Maxima among the four neighbours, row by row: (x, y) and height.
-
-        Only the part of the view that votes fall on is looked at.
-        """
-        margin = int(4 * self.blur + 0.5)
-        limit = np.array(size[::-1]) - 1
-        low = np.clip(np.floor(place.min(axis=0)) - margin - 1, 0, limit).astype(int)
-        high = np.clip(np.ceil(place.max(axis=0)) + margin + 1, 0, limit).astype(int)
-        width, height = (high - low + 1).tolist()
-        grid = collect(np.zeros(len(place), np.intp), place - low, weight, (1, height, width))[0]
-        grid *= self.step**2 / (np.pi * self.radius**2)
-        if margin:
-            side = 2 * margin + 1
-            grid = cv2.GaussianBlur(grid, (side, side), self.blur, borderType=cv2.BORDER_REFLECT)
-        y, x = np.nonzero(grid > self.peak)
-        padded = np.pad(grid, 1, constant_values=-1.0)
-        value = grid[y, x]
-        top = np.ones(len(y), bool)
-        for dy, dx in ((0, 1), (2, 1), (1, 0), (1, 2)):
-            top &= value >= padded[y + dy, x + dx]
-        return np.column_stack([x, y])[top] + low, value[top]
+        unit = self.step**2 / (np.pi * self.radius**2)
+        rule = Rule(
+            stride=self.stride,
+            step=self.step,
+            floor=self.floor,
+            blur=self.blur,
+            least=self.peak / unit,
+        )
+        owner, xy, votes = vote_peaks(chance, short, rule)
+        return owner, xy.astype(np.float64), unit * votes.astype(np.float64)
 
     def _proposals(
         self, owner: np.ndarray, xy: np.ndarray, short: np.ndarray, mid: np.ndarray
     ) -> np.ndarray:
         """M 2E 2: where each peak's mid offsets end; NaN for those of other keypoints."""
         edges = self.edges
+        peak, number = np.nonzero(owner[:, None] == edges[:, 0])
+        goal = edges[number, 1]
+        end = xy[peak] + _sample(mid, number, xy[peak] / self.stride)
+        for _ in range(self.refine):
+            end += _sample(short, goal, end / self.stride)
         ends = np.full((len(owner), len(edges), 2), np.nan)
-        for number, (start, goal) in enumerate(edges):
-            mine = owner == start
-            at = xy[mine]
-            end = at + _sample(mid[2 * number : 2 * number + 2], at / self.stride)
-            for _ in range(self.refine):
-                end = end + _sample(short[2 * goal : 2 * goal + 2], end / self.stride)
-            ends[mine, number] = end
+        ends[peak, number] = end
         return ends
 
     def group(
@@ -275,56 +240,65 @@ class Offsets:
             score: M.
             ends: M 2E 2, see :meth:`_proposals`.
         """
-        count = len(self.skeleton)
-        ways: list[list[tuple[int, int]]] = [[] for _ in range(count)]
-        for number, (start, goal) in enumerate(self.edges.tolist()):
-            ways[start].append((number, goal))
-        rows = [np.flatnonzero(owner == keypoint) for keypoint in range(count)]
-        places = [xy[row] for row in rows]
-        free = np.ones(len(owner), bool)
-        people: list[np.ndarray] = []
-        members = np.full((count, len(owner), 2), np.inf)
+        count, edges = len(self.skeleton), self.edges.tolist()
+        starts = [[(e, b) for e, (a, b) in enumerate(edges) if a == k] for k in range(count)]
+        proposed = self._proposed(owner, xy, ends)
+        rivals: dict[int, list[int]] = {}
+        for peak, other in zip(*_within(owner, xy, owner, xy, self.same)[:2], strict=True):
+            rivals.setdefault(int(peak), []).append(int(other))
+        kind, free, joined = owner.tolist(), [True] * len(owner), [False] * len(owner)
+        people: list[list[int]] = []
         for peak in np.argsort(-score, kind="stable").tolist():
             if not free[peak]:
                 continue
             free[peak] = False
-            first = int(owner[peak])
-            others = members[first, : len(people)]
-            if (np.hypot(*(others - xy[peak]).T) <= self.same).any():
+            if any(joined[rival] for rival in rivals[peak]):
                 continue
-            person, queue = {first: peak}, [first]
+            person, queue = [-1] * count, [kind[peak]]
+            person[kind[peak]] = peak
             for start in queue:
-                for number, goal in ways[start]:
-                    if goal in person or not len(rows[goal]):
-                        continue
-                    gap = np.hypot(*(places[goal] - ends[person[start], number]).T)
-                    gap[~free[rows[goal]]] = np.inf
-                    nearest = int(gap.argmin())
-                    if gap[nearest] <= self.reach:
-                        person[goal] = int(rows[goal][nearest])
-                        free[person[goal]] = False
-                        queue.append(goal)
-            for keypoint, index in person.items():
-                members[keypoint, len(people)] = xy[index]
-            body = np.zeros((count, 3))
-            index = list(person.values())
-            body[list(person)] = np.column_stack([xy[index], score[index]])
-            people.append(body)
-        return np.array(people).reshape(-1, count, 3)
+                for number, goal in starts[start]:
+                    if person[goal] < 0:
+                        near = proposed.get(person[start] * len(edges) + number, ())
+                        person[goal] = next((other for other in near if free[other]), -1)
+                        if person[goal] >= 0:
+                            free[person[goal]] = False
+                            queue.append(goal)
+            for goal in queue:
+                joined[person[goal]] = True
+            people.append(person)
+        index = np.array(people, np.int64).reshape(-1, count)
+        found = np.append(np.column_stack([xy, score]), np.zeros((1, 3)), axis=0)
+        return found[index]  # -1 is the last row
+
+    def _proposed(
+        self, owner: np.ndarray, xy: np.ndarray, ends: np.ndarray
+    ) -> dict[int, list[int]]:
+        """Of a peak times 2E plus an edge, the peaks near its end, nearest first."""
+        peak, number = np.nonzero(np.isfinite(ends).all(axis=2))
+        row, other, gap = _within(self.edges[number, 1], ends[peak, number], owner, xy, self.reach)
+        order = np.lexsort((other, gap, row))
+        key = (peak * ends.shape[1] + number)[row[order]].tolist()
+        found: dict[int, list[int]] = {}
+        for at, near in zip(key, other[order].tolist(), strict=True):
+            found.setdefault(at, []).append(near)
+        return found
 
     def _keypoints(self, people: np.ndarray) -> Keypoints:
         """Best first; a keypoint that a better person has, too, adds nothing (soft suppression)."""
-        there = people[:, :, 2] > 0
         people = people[np.argsort(-people[:, :, 2].mean(axis=1), kind="stable")]
         there = people[:, :, 2] > 0
-        gap = np.linalg.norm(people[:, None, :, :2] - people[None, :, :, :2], axis=3)
-        better = np.tril(np.ones((len(people),) * 2, bool), -1)[:, :, None]
-        taken = (better & there[None] & (gap <= self.same)).any(axis=1)
+        person, owner = np.nonzero(there)
+        xy = people[there, :2]
+        worse, better, _ = _within(owner, xy, owner, xy, self.same)
+        worse = worse[person[better] < person[worse]]
+        taken = np.zeros(there.shape, bool)
+        taken[person[worse], owner[worse]] = True
         score = np.where(taken, 0, people[:, :, 2]).mean(axis=1)
         order = np.argsort(-score, kind="stable")
-        xy = np.where(there[:, :, None], people[:, :, :2], np.nan)
+        place = np.where(there[:, :, None], people[:, :, :2], np.nan)
         return Keypoints(
-            xy=_float(xy[order]),
+            xy=_float(place[order]),
             scores=_float(np.clip(people[order][:, :, 2], 0, 1)),
             score=_float(score[order]),
         )
@@ -334,20 +308,46 @@ def _float(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float32)
 
 
-def _between(cells: int, stride: int, step: int) -> np.ndarray:
-    """P h float32: how every ``step``-th pixel is interpolated from the cells of one side."""
-    place = np.arange(0, (cells - 1) * stride + 1, step) / stride
-    weight = np.maximum(0, 1 - np.abs(place[:, None] - np.arange(cells)))
-    return _float(weight)
+def _within(
+    kind: np.ndarray, at: np.ndarray, owner: np.ndarray, xy: np.ndarray, reach: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Places and peaks of the same keypoint no further apart than ``reach``.
+
+    Args:
+        kind: Keypoint of each place, A.
+        at: A 2.
+        owner: Keypoint of each peak, M.
+        xy: M 2.
+        reach: Same unit.
+
+    Returns:
+        Of P pairs: the place, the peak, the distance.
+    """
+    order = np.lexsort((xy[:, 0], owner))
+    low = float(xy[:, 0].min(initial=0)) - 2 * reach - 1
+    high = float(xy[:, 0].max(initial=0)) + 2 * reach + 1
+    line = owner[order] * (high - low) + xy[order, 0]
+    middle = kind * (high - low) + np.clip(at[:, 0], low + reach, high - reach)
+    first = np.searchsorted(line, middle - reach)
+    count = np.searchsorted(line, middle + reach, side="right") - first
+    place = np.repeat(np.arange(len(at)), count)
+    number = np.arange(len(place)) - np.repeat(np.cumsum(count) - count, count)
+    peak = order[number + np.repeat(first, count)]
+    gap = np.hypot(*(at[place] - xy[peak]).T)
+    near = np.flatnonzero(gap <= reach)
+    return place[near], peak[near], gap[near]
 
 
-def _sample(maps: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """M C: C maps interpolated at M cells (x, y); what is outside has the border's value."""
-    h, w = maps.shape[1:]
+def _sample(maps: np.ndarray, field: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """M 2: fields of maps 2F h w interpolated at M cells (x, y); outside the border goes on."""
+    _, h, w = maps.shape
     x, y = np.clip(at[:, 0], 0, w - 1), np.clip(at[:, 1], 0, h - 1)
-    left, top = np.floor(x).astype(np.intp), np.floor(y).astype(np.intp)
-    right, below = np.minimum(left + 1, w - 1), np.minimum(top + 1, h - 1)
-    across, down = x - left, y - top
-    high = maps[:, top, left] * (1 - across) + maps[:, top, right] * across
-    low = maps[:, below, left] * (1 - across) + maps[:, below, right] * across
-    return np.asarray((high * (1 - down) + low * down).T)
+    left, top = x.astype(np.intp), y.astype(np.intp)
+    across, down = (x - left)[:, None], (y - top)[:, None]
+    cell = (2 * field * h + top) * w + left
+    right, below = (left < w - 1).astype(np.intp), w * (top < h - 1)
+    flat, axis = maps.reshape(-1), np.array([0, h * w])
+    near = [flat.take((cell + n)[:, None] + axis) for n in (0, right, below, right + below)]
+    high = near[0] * (1 - across) + near[1] * across
+    low = near[2] * (1 - across) + near[3] * across
+    return np.asarray(high * (1 - down) + low * down)
