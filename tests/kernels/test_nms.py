@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vitruvian.kernels.nms import greedy, iou, nms, soft_nms, soften
+from vitruvian.kernels.nms import greedy, iou, meeting, nms, soft_nms, soften
 
 
 def test_iou_of_known_pairs():
@@ -101,3 +101,27 @@ def test_soft_suppression_keeps_an_exact_copy_only_where_its_score_decays_slowly
     assert kept.tolist() == [0, 1]
     assert found[1] == pytest.approx(0.8 * np.exp(-2))
     assert soften(same, scores, most=1)[0].tolist() == [0]
+
+
+def test_pairs_that_meet_are_found_once_each():
+    low = np.array([[0, 0], [5, 5], [20, 0], [0, 9], [np.nan, 0]], np.float64)
+    high = np.array([[10, 8], [21, 6], [30, 4], [4, 12], [5, 5]], np.float64)
+    assert sorted(zip(*(x.tolist() for x in meeting(low, high)), strict=True)) == [(0, 1)]
+    high[0, 1] = 9
+    assert sorted(zip(*(x.tolist() for x in meeting(low, high)), strict=True)) == [(0, 1), (0, 3)]
+    assert [x.tolist() for x in meeting(low[:0], high[:0])] == [[], []]
+
+
+def test_too_many_pairs_are_not_listed():
+    low, high = np.zeros((600, 2)), np.ones((600, 2))
+    assert meeting(low, high) is None
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_either_way_gives_what_the_definition_gives(flat):
+    rng = np.random.default_rng(7)
+    corner = rng.uniform(0, 100, (200, 2))
+    boxes = np.hstack([corner, corner + rng.uniform(5, 60, (200, 2))])
+    boxes[::9, 2] = boxes[::9, 0] if flat else boxes[::9, 2]
+    scores = rng.uniform(size=200)
+    np.testing.assert_array_equal(nms(boxes, scores, 0.4), greedy(iou(boxes, boxes), scores, 0.4))

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from vitruvian.core.skeleton import skeleton
+from vitruvian.kernels.nms import greedy
 from vitruvian.kernels.oks import oks
-from vitruvian.kernels.pose_nms import soft_oks_nms
+from vitruvian.kernels.pose_nms import oks_nms, soft_oks_nms
 
 SIGMAS = np.array(skeleton("coco17").sigmas)
 
@@ -41,3 +42,38 @@ def test_soft_suppression_lowers_the_score_of_a_similar_pose_and_keeps_it():
     assert kept.tolist() == [0, 2, 1]
     assert scores == pytest.approx([0.9, 0.5, 0.8 * np.exp(-1 / 0.9)])
     assert soft_oks_nms(poses[:0], np.zeros(0), area[:0], SIGMAS)[0].shape == (0,)
+
+
+def crowd(count: int, seed: int, *, lost: float = 0.2, room: float = 300.0) -> dict:
+    """Poses of which many resemble each other, some without some keypoints, one without any."""
+    rng = np.random.default_rng(seed)
+    people = rng.uniform(0, room, (count // 4 + 1, 1, 2))
+    people = people + rng.uniform(0, 60, (len(people), 17, 2))
+    xy = people[rng.integers(0, len(people), count)] + rng.normal(0, 4, (count, 17, 2))
+    xy[rng.uniform(size=(count, 17)) < lost] = np.nan
+    xy[0] = np.nan
+    return {"xy": xy, "area": rng.uniform(500, 6000, count), "score": rng.uniform(size=count)}
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.05, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize(("count", "room"), [(1, 300.0), (40, 300.0), (40, 5.0), (600, 5.0)])
+def test_hard_suppression_is_that_of_all_pairs(threshold, count, room):
+    some = crowd(count, 3, room=room)
+    xy, area, score = some["xy"], some["area"], some["score"]
+    alike = oks(xy, xy, np.add.outer(area, area) / 2, SIGMAS)
+    kept = oks_nms(xy, score, area, SIGMAS, threshold)
+    np.testing.assert_array_equal(kept, greedy(alike, score, threshold))
+
+
+def test_poses_that_are_alike_at_one_keypoint_alone_are_compared():
+    xy = np.full((2, 17, 2), np.nan)
+    xy[:, 0] = [[0, 0], [1, 0]]
+    xy[0, 1], xy[1, 2] = (500, 500), (-500, -500)
+    area = np.array([100.0, 9000.0])
+    assert len(oks_nms(xy, np.array([0.9, 0.8]), area, SIGMAS, 0.5)) == 1
+
+
+def test_a_pose_that_scores_nan_is_nobody():
+    pose = np.random.default_rng(0).uniform(0, 100, (2, 17, 2))
+    kept = oks_nms(pose, np.array([np.nan, 0.5]), np.full(2, 5e3), SIGMAS, 0.5)
+    assert kept.tolist() == [1]

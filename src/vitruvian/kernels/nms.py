@@ -1,14 +1,22 @@
 """Intersection over union, and suppression of what is too similar to something better.
 
-Greedy suppression compares the best few with each other and then with the rest, of which most are
-gone before their turn: fewer comparisons than all pairs, fewer calls than one against the rest.
+Boxes are compared by OpenCV's loop, which calls nothing per box. Of other things, only those that
+meet can be similar: a sweep along x finds the pairs that do, which in pictures are few; they are
+compared in one go, and who goes is a loop over those that clash. Where everything meets, the best
+few are compared with each other and then with the rest, of which most are gone before their turn.
 ``benchmarks/nms.py`` measures it.
 """
 
 from collections.abc import Callable
 from typing import Literal
 
+import cv2
 import numpy as np
+
+FEW = 2048
+"""Up to so many boxes OpenCV's loop is the quickest."""
+CROWDED = 1 << 17
+"""So many pairs are too many to be listed at once."""
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -30,7 +38,59 @@ def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
         scores: N; what scores NaN does not stay.
         threshold: Largest intersection over union of two that stay.
     """
-    return greedy_by(lambda some, rest: iou(boxes[some], boxes[rest]), scores, threshold)
+    order = ranked(scores)
+    corners = boxes[order].astype(np.float64)
+    corners[:, 2:] -= corners[:, :2]
+    rank = np.arange(len(order), 0, -1, np.float32)
+    if len(order) > FEW or not (corners[:, 2:] > 0).all():
+        best = boxes[order]
+        return order[greedy_by(lambda a, b: iou(best[a], best[b]), rank, threshold)]
+    return order[np.asarray(cv2.dnn.NMSBoxes(corners, rank, 0.0, threshold), np.int64)]
+
+
+def ranked(scores: np.ndarray) -> np.ndarray:
+    """Positions of ``scores``, best first, of equals the first first; not of those that are NaN."""
+    order = np.argsort(-scores, kind="stable")
+    return order[: len(order) - np.count_nonzero(scores != scores)]  # NaN is sorted to the end
+
+
+def meeting(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Positions a < b of every two of N boxes that share a point; None if they are too many.
+
+    Args:
+        low: N 2, smaller corners.
+        high: N 2, larger corners; a box with NaN meets nobody.
+    """
+    left, right = low[:, 0], high[:, 0]
+    order = np.argsort(left)
+    count = left[order].searchsorted(right[order], "right") - np.arange(1, len(order) + 1)
+    np.maximum(count, 0, out=count)
+    ends = count.cumsum()
+    if len(ends) and ends[-1] > CROWDED:
+        return None
+    first = np.arange(len(order)).repeat(count)
+    second = np.arange(1, len(first) + 1) + (np.arange(len(order)) - ends + count)[first]
+    i, j = order[first], order[second]
+    top, bottom = low[:, 1], high[:, 1]
+    near = (top[i] <= bottom[j]) & (top[j] <= bottom[i])
+    i, j = i[near], j[near]
+    return np.minimum(i, j), np.maximum(i, j)
+
+
+def unhurt(a: np.ndarray, b: np.ndarray, count: int) -> np.ndarray:
+    """Which of ``count`` stay, best first, if whoever stays removes those it clashes with.
+
+    Args:
+        a: P positions, the better of each pair that clashes.
+        b: P, the worse.
+        count: Number of candidates, which stand in order.
+    """
+    stays = bytearray(b"\1") * count
+    order = np.argsort(a, kind="stable")
+    for better, worse in zip(a[order].tolist(), b[order].tolist(), strict=True):
+        if stays[better]:
+            stays[worse] = 0
+    return np.frombuffer(stays, np.bool_).nonzero()[0]
 
 
 def greedy(similarity: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vitruvian.kernels.nms import greedy_by, soften
+from vitruvian.kernels.nms import greedy_by, meeting, ranked, soften, unhurt
 from vitruvian.kernels.oks import oks
 
 
@@ -20,12 +20,57 @@ def oks_nms(
         sigmas: K.
         threshold: Largest OKS of two that stay.
     """
+    order = ranked(score)
+    xy, area = xy[order].astype(np.float64), area[order].astype(np.float64)
+    if threshold >= 1:
+        return order
+    pairs = _possible(xy, area, sigmas, threshold) if threshold > 0 else None
+    if pairs is None:
+        rank = -np.arange(len(order))
 
-    def similar(some: np.ndarray, rest: np.ndarray) -> np.ndarray:
-        mean = np.add.outer(area[some], area[rest]) / 2
-        return oks(xy[some], xy[rest], mean, sigmas)
+        def similar(some: np.ndarray, rest: np.ndarray) -> np.ndarray:
+            return oks(xy[some], xy[rest], np.add.outer(area[some], area[rest]) / 2, sigmas)
 
-    return greedy_by(similar, score, threshold, block=12)
+        return order[greedy_by(similar, rank, threshold, block=12)]
+    a, b = pairs
+    clash = _similarity(xy, area, sigmas, a, b) > threshold
+    return order[unhurt(a[clash], b[clash], len(order))]
+
+
+def _possible(
+    xy: np.ndarray, area: np.ndarray, sigmas: np.ndarray, threshold: float
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Pairs of poses whose OKS may exceed the threshold; None if they are too many.
+
+    A mean exceeds it only if one keypoint does, which then is no farther than the root of -2 log
+    (threshold) x mean area x (2 sigma)^2. The ``reach`` of the two adds up to at least that, so the
+    boxes of their keypoints, larger by as much, meet.
+    """
+    reach = np.sqrt(-np.log(threshold) * area) * (2 * sigmas.max())
+    columns = np.ascontiguousarray(xy.transpose(1, 2, 0))  # K 2 N: quick along N
+    low = np.fmin.reduce(columns, axis=0) - reach
+    high = np.fmax.reduce(columns, axis=0) + reach
+    return meeting(low.T, high.T)
+
+
+def _similarity(
+    xy: np.ndarray, area: np.ndarray, sigmas: np.ndarray, a: np.ndarray, b: np.ndarray
+) -> np.ndarray:
+    """P: OKS of each pair of poses."""
+    apart = xy[a]
+    apart -= xy[b]
+    apart *= apart
+    squared = apart[..., 0]
+    squared += apart[..., 1]
+    squared *= (-1 / np.maximum(area[a] + area[b], np.spacing(1)))[:, None]
+    squared *= (2 * np.asarray(sigmas, np.float64)) ** -2
+    similar = np.exp(squared)
+    total: np.ndarray = similar.sum(axis=1)
+    lost = np.isnan(total)
+    if not lost.any():
+        return total / xy.shape[1]
+    known = np.isfinite(similar)
+    return np.where(known, similar, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
 
 
 def soft_oks_nms(
