@@ -14,7 +14,7 @@ from vitruvian.core.skeleton import Skeleton, skeleton
 from vitruvian.core.types import Boxes
 from vitruvian.datasets.table import Table
 from vitruvian.evaluate import ask, evaluate, outcomes
-from vitruvian.metrics.report import compare, load_people
+from vitruvian.metrics.report import compare, in_common, load_report, most_different
 
 COCO = skeleton("coco17")
 RNG = np.random.default_rng(3)
@@ -192,11 +192,18 @@ def test_reports_of_the_same_people_are_compared_in_pairs(tmp_path):
     for file, shift in zip(files, (0.21 * torso, 0), strict=True):
         report = evaluate(Oracle(table, shift=shift), table, model={"name": file.stem})
         file.write_text(report.to_json())
-    found = compare(*map(load_people, files), np.random.default_rng(0))
+    first, second = (load_report(file) for file in files)
+    pairs = in_common(first.people, second.people)
+    found = compare(pairs, np.random.default_rng(0))
     gains = {(d.boxes, d.source, d.metric): d.interval for d in found}
     assert len(gains) == 2 * 3 * 2
     assert gains["gt", "all", "pck"].value == gains["gt", "all", "pck"].low == 1
     assert json.loads(files[0].read_text())["model"] == {"name": "a"}
+    assert first.keypoints == table.skeleton.keypoints
+    pose = np.array(pairs[0][1].pose).reshape(-1, 3)
+    np.testing.assert_allclose(pose[:, :2], table.xy[0], atol=0.06)
+    assert len(most_different(pairs)) == 4  # two pictures with people, two kinds of boxes
+    assert most_different(in_common(first.people, first.people)) == []
 
 
 def test_a_report_of_nobody_is_still_json():
@@ -210,12 +217,12 @@ def test_a_report_of_nobody_is_still_json():
 def test_foreign_reports_and_strangers_are_refused(tmp_path):
     file = tmp_path / "x.json"
     with pytest.raises(InputError, match="not a report"):
-        load_people(file)
+        load_report(file)
     file.write_text('{"people": [{"id": 1}]}')
     with pytest.raises(InputError, match="not a report"):
-        load_people(file)
+        load_report(file)
     with pytest.raises(InputError, match="no people in common"):
-        compare([], [], np.random.default_rng(0))
+        in_common([], [])
 
 
 def test_a_thorough_report_tells_mistakes_and_trust(tmp_path):

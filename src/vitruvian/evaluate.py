@@ -476,4 +476,13 @@ def _people(part: _Matched) -> Iterator[Person]:
             thresholds=None if above is None else int(above[n]),
             correct=int(correct),
             counted=int(counted),
+            pose=_kept_pose(part.xy[n], part.scores[n]),
         )
+
+
+def _kept_pose(xy: Float[np.ndarray, "K 2"], scores: Float[np.ndarray, " K"]) -> tuple[float, ...]:
+    """x, y, score of each keypoint, as exact as a drawing needs; empty where there is no pose."""
+    if np.isnan(xy).all():
+        return ()
+    rows = np.column_stack([xy.astype(np.float64).round(1), scores.astype(np.float64).round(3)])
+    return tuple(rows.ravel().tolist())

@@ -2,8 +2,12 @@
 
 import argparse
 import json
+import re
+from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
+import cv2
 import numpy as np
 import pytest
 
@@ -14,6 +18,8 @@ from vitruvian.core.skeleton import skeleton
 from vitruvian.metrics.bootstrap import Interval
 from vitruvian.metrics.oks_ap import CocoScores
 from vitruvian.metrics.report import DetectorRow, Person, Report, Row
+
+BONES = skeleton("coco17")
 
 
 def _args(*words):
@@ -67,6 +73,88 @@ def test_two_reports_are_compared_in_percent(tmp_path, capsys):
     assert rows[0][-3:] == ["new", "-", "old"]
     assert rows[1] == ["gt", "all", "OKS", "4", "30.0", "[30.0,", "30.0]", "*"]
     assert rows[2] == ["gt", "all", "PCK", "4", "25.0", "[25.0,", "25.0]", "*"]
+
+
+@pytest.fixture
+def two_reports(tmp_path, monkeypatch):
+    """Reports of three pictures; the second model is better on 2 and, by more, on 3."""
+    monkeypatch.chdir(tmp_path)
+    names = list(BONES.keypoints)
+    images, people = [], []
+    for i in (1, 2, 3):
+        cv2.imwrite(f"{i}.png", np.full((200, 160, 3), 255, np.uint8))
+        images.append({"id": i, "file_name": f"{i}.png", "height": 200, "width": 160})
+        people.append(
+            {"id": 10 * i, "image_id": i, "category_id": 1, "iscrowd": 0, "area": 9000,
+             "keypoints": [80, 100, 2] * 17, "bbox": [40, 20, 80, 160]}
+        )  # fmt: skip
+    category = {"id": 1, "name": "person", "keypoints": names}
+    data = {"images": images, "annotations": people, "categories": [category]}
+    Path("labels.json").write_text(json.dumps(data))
+    for name, thresholds, x in (("old", (9, 4, 2), 50.0), ("new", (9, 5, 9), 110.0)):
+        rows = [
+            Person(boxes="gt", source="zoo", image_id=i, id=10 * i, thresholds=right, correct=6,
+                   counted=12, pose=(x, 60.0, 0.9) * 17)
+            for i, right in zip((1, 2, 3), thresholds, strict=True)
+        ]  # fmt: skip
+        row = replace(_report().rows[0], joints=dict.fromkeys(names, (0.5, 3)))
+        report = replace(_report(), data="coco:labels.json@.", rows=(row,), people=tuple(rows))
+        Path(f"{name}.json").write_text(report.to_json())
+    return tmp_path
+
+
+def _dots(panel):
+    """Mean x of what is drawn in colour on white, in the panel's pixels."""
+    return np.flatnonzero((np.ptp(panel.astype(int), axis=2) > 60).any(0)).mean()
+
+
+def test_the_pictures_that_differ_most_are_drawn_labels_first_second(two_reports):
+    words = ["--compare", "old.json", "new.json", "-o", "told.json"]
+    assert evaluate.run(_args(*words, "--html", "page.html", "--drawn", "most")) == 0
+    text = Path("page.html").read_text()
+    captions = re.findall("<figcaption>(.*?)</figcaption>", text)
+    assert captions == [
+        "zoo 3, gt boxes: labels, old (OKS 20), new (OKS 90)",
+        "zoo 2, gt boxes: labels, old (OKS 40), new (OKS 50)",
+    ]
+    assert text.count("data:image/jpeg") == 2
+    files = sorted(Path("most").iterdir())
+    assert [file.name for file in files] == ["001.jpg", "002.jpg"]
+    drawn = cv2.imread(str(files[0]))
+    assert drawn.shape == (240, 540, 3)
+    labels, old, new = (_dots(panel) for panel in np.split(drawn, 3, axis=1))
+    assert old < labels < new
+    told = json.loads(Path("told.json").read_text())["differences"]
+    assert told[0]["interval"]["value"] == pytest.approx(0.8 / 3)
+
+
+def test_as_many_pictures_are_drawn_as_asked_for(two_reports):
+    words = ["--compare", "old.json", "new.json", "--drawn", "most"]
+    assert evaluate.run(_args(*words, "--pictures", "1")) == 0
+    assert len(list(Path("most").iterdir())) == 1
+    assert evaluate.run(_args("--compare", "old.json", "new.json", "--html", "p.html")) == 0
+    assert evaluate.run(_args(*words[:3], "--html", "p.html", "--pictures", "0")) == 0
+    assert "<img" not in Path("p.html").read_text()
+
+
+def test_reports_without_poses_or_of_other_data_are_not_drawn(two_reports):
+    words = ["--compare", "old.json", "new.json", "--drawn", "most"]
+    data = json.loads(Path("labels.json").read_text())
+    Path("other.json").write_text(json.dumps(data | {"images": [], "annotations": []}))
+    with pytest.raises(InputError, match="picture 3 of the reports is not in the data"):
+        evaluate.run(_args(*words, "--data", "coco:other.json"))
+    data["categories"][0]["keypoints"] = ["a", "b"]
+    Path("other.json").write_text(json.dumps(data | {"images": [], "annotations": []}))
+    with pytest.raises(InputError, match="2 keypoints, the reports 17 and 17"):
+        evaluate.run(_args(*words, "--data", "coco:other.json"))
+    for name in ("old.json", "new.json"):
+        report = json.loads(Path(name).read_text())
+        for person in report["people"]:
+            del person["pose"]
+        Path(name).write_text(json.dumps(report))
+    assert evaluate.run(_args("--compare", "old.json", "new.json")) == 0
+    with pytest.raises(InputError, match="keep no poses to draw"):
+        evaluate.run(_args(*words))
 
 
 def test_data_or_a_comparison_must_be_given(tmp_path):

@@ -9,6 +9,7 @@ import contextlib
 import math
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,9 @@ from vitruvian.metrics.report import (
     Report,
     Row,
     compare,
-    load_people,
+    in_common,
+    json_text,
+    load_report,
 )
 
 if TYPE_CHECKING:
@@ -60,26 +63,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--html",
         type=Path,
-        help="write the report as one page with plots, kinds of mistakes and the worst pictures",
+        help="write the report as one page with plots, kinds of mistakes and the worst pictures; "
+        "with --compare, those that the two differ most on",
     )
     parser.add_argument(
         "--pictures", type=int, default=12, help="so many pictures on that page; 0: none"
     )
+    parser.add_argument("--drawn", type=Path, metavar="DIR", help="write those pictures as files")
     parser.add_argument("--quiet", action="store_true", help="no progress display")
     parser.add_argument(
         "--compare",
         nargs=2,
         type=Path,
         metavar=("A.json", "B.json"),
-        help="how much better B is than A, on the people of both",
+        help="how much better B is than A, on the people of both; pictures are those of the data "
+        "that A names, unless --data does",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print tables, or compare two reports."""
     if args.compare:
-        print(compared(*args.compare))
-        return 0
+        return _compare(args, *args.compare)
     if not args.data:
         raise ConfigError("nothing to evaluate on; give --data READER:WHERE, or --compare A B")
     from vitruvian.outputs.files import replacing
@@ -89,46 +94,56 @@ def run(args: argparse.Namespace) -> int:
     if args.out:
         with replacing(args.out) as part:
             part.write_text(report.to_json() + "\n", encoding="utf-8")
-    if args.html:
+    if args.html or args.drawn:
+        from vitruvian.cli._gallery import worst
         from vitruvian.outputs.page import page
 
-        with replacing(args.html) as part:
-            part.write_text(page(report, worst(report, answers, args.pictures)), encoding="utf-8")
+        pictures = list(worst(report, answers, args.pictures))
+        _show(args, page(report, pictures), pictures)
     return 0
 
 
-def worst(report: Report, answers: "Answers", count: int) -> "Iterator[Shown]":
-    """Pictures of the people that the model does worst on, what it found beside the labels."""
-    from vitruvian.core.convert import convert
-    from vitruvian.core.poses import Poses
-    from vitruvian.core.view import View
-    from vitruvian.image.warp import warp
-    from vitruvian.outputs.draw import draw
-    from vitruvian.outputs.page import Shown
+def _compare(args: argparse.Namespace, first: Path, second: Path) -> int:
+    """Print how much better the second report is; draw what they differ on, if that is asked."""
+    old, new = load_report(first), load_report(second)
+    names = first.stem, second.stem
+    found = compare(in_common(old.people, new.people), np.random.default_rng(0))
+    print(compared(found, names))
+    if args.out:
+        from vitruvian.outputs.files import replacing
 
-    kind = next(iter(answers.poses))
-    people = [p for p in report.people if p.boxes == kind and p.counted]
-    people.sort(key=lambda p: (p.thresholds or 0, p.correct / p.counted))
-    places = {sample.image_id: i for i, sample in enumerate(answers.samples)}
-    for person in people[:count]:
-        sample = answers.samples[places[person.image_id]]
-        found = convert(answers.poses[kind][places[person.image_id]], sample.skeleton)
-        box = sample.boxes[int(np.flatnonzero(sample.ids == person.id)[0])]
-        truth = Poses(
-            xy=sample.xy,
-            scores=(sample.visible > 0).astype(np.float32),
-            boxes=sample.boxes,
-            score=np.ones(len(sample), np.float32),
-            skeleton=sample.skeleton,
-            size=sample.size,
-        )
-        view = View.crop(box, (240, 180), padding=1.4)
-        sides = [warp(draw(sample.path, poses), view) for poses in (found, truth)]
-        right = f"{person.correct} of {person.counted} limb joints"
-        yield Shown(
-            caption=f"{person.source} {person.image_id}: found, labels; {right}",
-            image=np.concatenate(sides, axis=1),
-        )
+        told: dict[str, object] = {
+            **origin(),
+            "first": str(first),
+            "second": str(second),
+            "differences": [asdict(row) for row in found],
+        }
+        with replacing(args.out) as part:
+            part.write_text(json_text(told) + "\n", encoding="utf-8")
+    if args.html or args.drawn:
+        from vitruvian.outputs.page import comparison
+
+        pictures: list[Shown] = []
+        if args.pictures:
+            from vitruvian.cli._gallery import differing
+
+            data = opened(args.data or old.data, skip_bad=args.skip_bad, pictures=False)
+            pictures = list(differing(old, new, data, names, args.pictures))
+        _show(args, comparison(found, names, old.data, pictures), pictures)
+    return 0
+
+
+def _show(args: argparse.Namespace, text: str, pictures: "list[Shown]") -> None:
+    """Write the page, and the pictures as files, where they are asked for."""
+    if args.html:
+        from vitruvian.outputs.files import replacing
+
+        with replacing(args.html) as part:
+            part.write_text(text, encoding="utf-8")
+    if args.drawn:
+        from vitruvian.cli._gallery import save
+
+        save(args.drawn, pictures)
 
 
 def _measured(args: argparse.Namespace) -> "tuple[Report, Answers]":
@@ -208,10 +223,9 @@ def tables(report: Report) -> str:
     return "\n".join(lines)
 
 
-def compared(first: Path, second: Path) -> str:
+def compared(found: list[Difference], names: tuple[str, str]) -> str:
     """Second report minus first as text; an asterisk where the interval leaves zero out."""
-    found = compare(load_people(first), load_people(second), np.random.default_rng(0))
-    head = ["boxes", "source", "metric", "people", f"{second.stem} - {first.stem}", ""]
+    head = ["boxes", "source", "metric", "people", f"{names[1]} - {names[0]}", ""]
     return "\n".join(_aligned([head, *map(_difference_cells, found)]))
 
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -72,6 +72,9 @@ class Person:
         thresholds: How many of t = .50:.05:.95 the person's OKS exceeds; None without sigmas.
         correct: Limb joints within the PCK threshold.
         counted: Limb joints labelled.
+        pose: The pose that was taken as this person's, x, y and score of each keypoint in the
+            order of :attr:`Row.joints`; not a number where a keypoint was not found, empty where
+            no pose was.
     """
 
     boxes: str
@@ -81,6 +84,7 @@ class Person:
     thresholds: int | None
     correct: int
     counted: int
+    pose: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +114,11 @@ class Report:
     reliability: dict[str, Reliability] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """JSON text; a number that does not exist is null."""
-        return json_text(asdict(self))
+        """JSON text, a line for each person; a number that does not exist is null."""
+        whole = asdict(self)
+        people = [json.dumps(_without_nan(row), allow_nan=False) for row in whole.pop("people")]
+        text = json_text(whole).removesuffix("\n}")
+        return text + ',\n "people": [\n  ' + ",\n  ".join(people) + "\n ]\n}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,22 +138,41 @@ class Difference:
     interval: Interval
 
 
-def load_people(file: Path) -> list[Person]:
-    """The people of a report's JSON.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What a report's JSON keeps for comparing.
+
+    Attributes:
+        data: Where the labels came from.
+        keypoints: Names, in the order of the people's poses.
+        people: One entry per labelled person and kind of boxes.
+    """
+
+    data: str
+    keypoints: tuple[str, ...]
+    people: tuple[Person, ...]
+
+
+def load_report(file: Path) -> Kept:
+    """What is needed for comparing of a report's JSON.
 
     Raises:
         InputError: The file is missing or no report.
     """
     try:
-        return [Person(**row) for row in json.loads(file.read_bytes())["people"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        found = json.loads(file.read_bytes())
+        rows = [row | {"pose": _with_nan(row.get("pose", ()))} for row in found["people"]]
+        return Kept(
+            data=str(found["data"]),
+            keypoints=tuple(found["rows"][0]["joints"]),
+            people=tuple(Person(**row) for row in rows),
+        )
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise InputError(f"{file}: not a report of `vitruvian evaluate` ({error!r})") from error
 
 
-def compare(
-    first: list[Person], second: list[Person], rng: np.random.Generator
-) -> list[Difference]:
-    """Paired bootstrap of the second against the first, per kind of boxes and source.
+def in_common(first: Iterable[Person], second: Iterable[Person]) -> list[tuple[Person, Person]]:
+    """The people of both reports, as each has them.
 
     Raises:
         InputError: The two have nobody in common.
@@ -155,8 +181,35 @@ def compare(
     pairs = [(a, theirs[_key(a)]) for a in first if _key(a) in theirs]
     if not pairs:
         raise InputError("the reports have no people in common; evaluate both on the same data")
+    return pairs
+
+
+def compare(pairs: list[tuple[Person, Person]], rng: np.random.Generator) -> list[Difference]:
+    """Paired bootstrap of the second report against the first, per kind of boxes and source."""
     kinds = dict.fromkeys((a.boxes, source) for a, _ in pairs for source in (ALL, a.source))
     return list(_differences(pairs, list(kinds), rng))
+
+
+def most_different(pairs: list[tuple[Person, Person]]) -> list[list[tuple[Person, Person]]]:
+    """The people of each picture and kind of boxes, the pictures that differ most first.
+
+    A picture differs by the sum of its people's differences in OKS (PCK without sigmas); pictures
+    without any are left out.
+    """
+    pictures: dict[tuple[str, str, int], list[tuple[Person, Person]]] = {}
+    for pair in pairs:
+        key = pair[0].boxes, pair[0].source, pair[0].image_id
+        pictures.setdefault(key, []).append(pair)
+    sums = {key: sum(map(difference, people)) for key, people in pictures.items()}
+    order = sorted((key for key in pictures if sums[key] > 0), key=lambda key: -sums[key])
+    return [pictures[key] for key in order]
+
+
+def difference(pair: tuple[Person, Person]) -> float:
+    """How far apart a person's shares are in two reports, in [0, 1]."""
+    metric = "pck" if None in (pair[0].thresholds, pair[1].thresholds) else "oks_fraction"
+    (a, of), (b, in_all) = (_share(person, metric) for person in pair)
+    return abs(a / max(of, 1) - b / max(in_all, 1))
 
 
 def _differences(
@@ -184,6 +237,10 @@ def _key(person: Person) -> tuple[str, str, int, int]:
 def json_text(found: Mapping[str, object]) -> str:
     """JSON text; a number that does not exist is null."""
     return json.dumps(_without_nan(found), indent=1, allow_nan=False)
+
+
+def _with_nan(numbers: Iterable[float | None]) -> tuple[float, ...]:
+    return tuple(math.nan if number is None else number for number in numbers)
 
 
 def _without_nan(value: Any) -> Any:

@@ -13,7 +13,7 @@ from vitruvian.core.types import Image
 from vitruvian.metrics.bootstrap import Interval
 from vitruvian.metrics.calibration import Reliability
 from vitruvian.metrics.diagnosis import KINDS, Diagnosis
-from vitruvian.metrics.report import ALL, Report
+from vitruvian.metrics.report import ALL, Difference, Report
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
@@ -50,9 +50,7 @@ class Shown:
 
 def page(report: Report, pictures: Iterable[Shown] = ()) -> str:
     """The whole page; shares in percent, intervals of 95 % over people."""
-    title = f"{_model(report)} on {report.data}"
     parts = [
-        f"<h1>{escape(title)}</h1>",
         f'<p class="note">{escape(_provenance(report))}</p>',
         "<h2>Keypoints</h2>",
         _scores(report),
@@ -62,12 +60,40 @@ def page(report: Report, pictures: Iterable[Shown] = ()) -> str:
         *(_trust(kind, found) for kind, found in report.reliability.items()),
         *_gallery(list(pictures)),
     ]
+    return _document(f"{_model(report)} on {report.data}", parts)
+
+
+def comparison(
+    differences: Sequence[Difference],
+    names: tuple[str, str],
+    data: str,
+    pictures: Iterable[Shown] = (),
+) -> str:
+    """The page of two reports, named ``names``, on the same data."""
+    rows = [
+        (row.boxes, row.source, _METRICS[row.metric], str(row.interval.people),
+         _interval(row.interval), "yes" if row.interval.low > 0 or row.interval.high < 0 else "no")
+        for row in differences
+    ]  # fmt: skip
+    first, second = names
+    text = (
+        f"How much better {second} is than {first}, in percent, on the people of both; 95 % of a "
+        "paired bootstrap. A difference is sure where that leaves zero out."
+    )
+    head = ("boxes", "source", "metric", "people", f"{second} − {first}", "sure")
+    parts = [_table(text, head, rows), *_gallery(list(pictures))]
+    return _document(f"{second} against {first} on {data}", parts)
+
+
+_METRICS = {"oks_fraction": "OKS", "pck": "PCK@0.2"}
+
+
+def _document(title: str, parts: Iterable[str]) -> str:
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n<body>\n"
-        + "\n".join(parts)
-        + "\n</body></html>\n"
+        f"<h1>{escape(title)}</h1>\n" + "\n".join(parts) + "\n</body></html>\n"
     )
 
 
