@@ -11,6 +11,8 @@ def test_a_system_states_its_paper_and_its_outputs(vitruvian):
     assert "https://arxiv.org/abs/1902.09212" in out
     assert "28,536,113" in out
     assert "heatmap [17, 64, 48], stride 4" in out
+    assert "7.65 G for one view, each counted once" in out
+    assert "114 MB of float32 weights, 57 MB exported" in out
 
 
 def test_a_model_file_states_what_it_holds(vitruvian, work):

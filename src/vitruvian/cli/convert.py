@@ -17,6 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="change a setting of the page",
     )
+    parser.add_argument(
+        "--fresh",
+        action="append",
+        default=[],
+        metavar="START",
+        help="parameters whose names start so are initialised anew, e.g. final_layer. for a head",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -31,10 +38,11 @@ def run(args: argparse.Namespace) -> int:
         raise MissingExtra(str(error.name), "train", "vitruvian convert") from error
     from vitruvian.train.checkpoint import write_tensors
     from vitruvian.train.loop import build
+    from vitruvian.train.recognise import start
 
     system = override(find("vitruvian.systems", args.system)(), args.changes)
     net = build(system)
-    what = convert.start(net, convert.read(args.checkpoint))
+    what = start(net, convert.read(args.checkpoint), args.system, fresh=tuple(args.fresh))
     meta = {"system": to_json(system), "provenance": {"converted_from": args.checkpoint.name}}
     write_tensors(args.out, dict(net.state_dict()), meta)
     print(f"{args.out}: {what} of {args.checkpoint}")

@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     """Print one fact per line."""
     for key, value in _facts(args.name):
         text = value if isinstance(value, str) else json.dumps(value)
-        print(f"{key + ':':<13} {text}")
+        print(f"{key + ':':<14} {text}")
     return 0
 
 
@@ -64,7 +64,7 @@ def _system(page: "System") -> Facts:
         yield "url", page.url
     yield "task", page.task
     yield "network", page.net + (f" {json.dumps(page.net_args)}" if page.net_args else "")
-    yield "parameters", _parameters(page)
+    yield from _size(page)
     yield "input", to_json(page.input)
     if page.skeleton:
         yield "skeleton", f"{page.skeleton.name}, {len(page.skeleton)} keypoints"
@@ -81,14 +81,32 @@ def _system(page: "System") -> Facts:
         yield "licence", page.licence
 
 
-def _parameters(page: "System") -> str:
+def _size(page: "System") -> Facts:
+    """Parameters, multiply-adds and memory, from shapes alone."""
     from vitruvian.core.lookup import find
 
     try:
-        net = find("vitruvian.nets", page.net)(**page.net_args)
-    except MissingExtra as error:
-        return f"not counted; {error}"
-    return f"{sum(parameter.numel() for parameter in net.parameters()):,}"
+        build = find("vitruvian.nets", page.net)
+        import torch
+    except (MissingExtra, ModuleNotFoundError) as error:
+        yield "parameters", f"not counted; {error}"
+        return
+    from vitruvian.nets.count import answers, macs, parameters
+
+    with torch.device("meta"):
+        net = build(**page.net_args)
+    count, size = parameters(net), page.input.size
+    yield "parameters", f"{count:,}"
+    yield (
+        "multiply-adds",
+        f"{macs(net, size) / 1e9:,.2f} G for one view, each counted once, of convolutions, linear "
+        "layers and matrix products (papers' GFLOPs may be twice that, or / 2^30)",
+    )
+    yield (
+        "memory",
+        f"{count * 4 / 1e6:,.0f} MB of float32 weights, {count * 2 / 1e6:,.0f} MB exported; "
+        f"{answers(net, size) * 4 / 1e6:,.0f} MB of layers' answers for one view in training",
+    )
 
 
 def _skeleton(bones: "Skeleton") -> Facts:

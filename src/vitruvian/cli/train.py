@@ -35,6 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--start", type=Path, help="weights of this network or of its backbone")
+    parser.add_argument(
+        "--fresh",
+        action="append",
+        default=[],
+        metavar="START",
+        help="of --start leave out parameters whose names start so, e.g. final_layer. for a head",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N")
     parser.add_argument("--precision", default="auto", help="auto, bf16, f32")
     parser.add_argument("--threads", type=int, default=0, help="processor threads; 0: all")
@@ -87,7 +94,10 @@ def run(args: argparse.Namespace) -> int:
     total = system.recipe.epochs * feed.steps
     with _Display(total, system.recipe.batch, quiet=args.quiet) as display:
         start = convert.read(args.start) if args.start else None
-        train(system, feed, plan, validate=validate, progress=display.show, start=start)
+        fresh = tuple(args.fresh)
+        train(
+            system, feed, plan, validate=validate, progress=display.show, start=start, fresh=fresh
+        )
     print(f"{system.name}: {total} steps done; weights in {args.out / 'final.safetensors'}")
     return 0
 

@@ -211,10 +211,15 @@ def load(
     return name
 
 
-def start(net: nn.Module, state: Mapping[str, Tensor]) -> str:
+def start(net: nn.Module, state: Mapping[str, Tensor], *, fresh: tuple[str, ...] = ()) -> str:
     """Fill ``net`` from a checkpoint of its family, or only its ``trunk`` from an ImageNet one.
 
     Names are those that the file of the network's class states: ``LAYOUTS`` and ``IMAGENET``.
+
+    Args:
+        net: Filled in place.
+        state: Tensors by the file's keys; see :func:`read`.
+        fresh: See :func:`load`; of the whole network.
 
     Returns:
         What was filled, and the layout that fitted.
@@ -222,13 +227,22 @@ def start(net: nn.Module, state: Mapping[str, Tensor]) -> str:
     Raises:
         WeightsError: Neither fits; explains the closer one.
     """
-    family = sys.modules[type(net).__module__]
-    tries = [(net, getattr(family, "LAYOUTS", {}))]
+    tries = [(net, _layouts(net), fresh)]
     if hasattr(net, "trunk"):
-        tries.append((net.trunk, getattr(family, "IMAGENET", {})))
-    module, layouts = min(tries, key=lambda item: _closest(item[0], state, item[1])[1].faults)
-    name = load(module, state, layouts)
+        family = sys.modules[type(net).__module__]
+        tries.append((net.trunk, getattr(family, "IMAGENET", {}), ()))
+    module, layouts, kept = min(tries, key=lambda t: _closest(t[0], state, t[1], t[2])[1].faults)
+    name = load(module, state, layouts, fresh=kept)
     return f"{'network' if module is net else 'trunk'} ({name})"
+
+
+def closest(net: nn.Module, state: Mapping[str, Tensor]) -> Match:
+    """How ``state`` fits ``net`` under the best of its family's layouts; nothing is loaded."""
+    return _closest(net, state, _layouts(net))[1]
+
+
+def _layouts(net: nn.Module) -> Mapping[str, Layout]:
+    return getattr(sys.modules[type(net).__module__], "LAYOUTS", {})
 
 
 def _closest(
@@ -255,8 +269,9 @@ def _explain(net: nn.Module, layout: str, found: Match) -> str:
         tops = sorted({name.rsplit(".", 1)[0] + "." for name in found.misshapen})
         if len(tops) <= 2:
             lines.append(
-                "another number of keypoints? Build the network with the file's number of channels,"
-                f" or start these anew with fresh={tuple(tops)}"
+                "another number of keypoints? Build the network with the file's number of channels"
+                " (--set net_args.channels=…), or start these anew: "
+                + " ".join(f"--fresh {top}" for top in tops)
             )
     return "\n  ".join(lines)
 

@@ -26,7 +26,7 @@ class _Counter(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.formulas = FlopCounterMode(display=False).flop_registry
-        self.flops = 0
+        self.flops = self.answered = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -34,6 +34,7 @@ class _Counter(TorchDispatchMode):
         formula = self.formulas.get(func._overloadpacket)
         if formula is not None:
             self.flops += formula(*args, **kwargs, out_val=out)
+            self.answered += out.numel() if isinstance(out, torch.Tensor) else 0
         return out
 
 
@@ -42,11 +43,25 @@ def macs(net: nn.Module, size: tuple[int, int]) -> int:
     return trace(net, size)[0]
 
 
-def trace(net: nn.Module, size: tuple[int, int]) -> tuple[int, list[dict[str, tuple[int, ...]]]]:
-    """Multiply-adds, and (C, h, w) of every output of every stage, for one input of ``size``.
+def answers(net: nn.Module, size: tuple[int, int]) -> int:
+    """Values that all counted operations answer for one input of ``size`` (H, W).
 
-    Nothing is computed, only shapes; normalisation changes none and is left out.
+    A training step keeps about as many, and those of normalisation and activations beside them.
     """
+    return _traced(net, size)[0].answered
+
+
+def trace(net: nn.Module, size: tuple[int, int]) -> tuple[int, list[dict[str, tuple[int, ...]]]]:
+    """Multiply-adds, and (C, h, w) of every output of every stage, for one input of ``size``."""
+    counter, stages = _traced(net, size)
+    shapes = [{name: tuple(x.shape[1:]) for name, x in stage.items()} for stage in stages]
+    return counter.flops // 2, shapes
+
+
+def _traced(
+    net: nn.Module, size: tuple[int, int]
+) -> tuple[_Counter, list[dict[str, torch.Tensor]]]:
+    """Nothing is computed, only shapes; normalisation changes none and is left out."""
     bare = deepcopy(net).to("meta").eval()
     for module in list(bare.modules()):
         for name, child in module.named_children():
@@ -54,5 +69,4 @@ def trace(net: nn.Module, size: tuple[int, int]) -> tuple[int, list[dict[str, tu
                 setattr(module, name, nn.Identity())
     with torch.no_grad(), _Counter() as counter:
         stages = bare(torch.empty(1, 3, *size, device="meta"))
-    shapes = [{name: tuple(x.shape[1:]) for name, x in stage.items()} for stage in stages]
-    return counter.flops // 2, shapes
+    return counter, stages

@@ -84,6 +84,7 @@ def train(
     validate: Validate | None = None,
     progress: Progress | None = None,
     start: dict[str, Tensor] | None = None,
+    fresh: tuple[str, ...] = (),
 ) -> nn.Module:
     """Train a system; returns the network with the weights to use (averaged if the recipe says so).
 
@@ -95,6 +96,7 @@ def train(
             ``best.safetensors``.
         progress: Called with every log record.
         start: Weights to start from: of this network, or of its backbone (see nets/convert.py).
+        fresh: Starts of names of parameters that do not start from them.
 
     Raises:
         NonFiniteLossError: The run diverged; ``out/bad_batch.npz`` holds the batch.
@@ -104,7 +106,7 @@ def train(
     run.out.mkdir(parents=True, exist_ok=True)
     net = build(system)
     if start is not None:
-        _log.info("start: %s", convert.start(net, start))
+        _log.info("start: %s", convert.start(net, start, fresh=fresh))
     model = Normalised(net, system.input).to(device.name, memory_format=torch.channels_last)
     to_training(model, recipe)
     optimizer = make_optimizer(net, recipe)
