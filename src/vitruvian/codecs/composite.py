@@ -221,8 +221,12 @@ class Composite:
             M, which map; M (1 + 2 vectors + scales): confidence, and the rest in pixels.
         """
         floor = least if self.activated else np.log(least / (1 - least))
-        owner, row, column = np.nonzero(maps[:, 1] >= floor)
-        cells = maps[owner, 1:, row, column].astype(np.float64)
+        count, _, h, w = maps.shape
+        flat = np.flatnonzero(maps[:, 1] >= floor)
+        line, column = np.divmod(flat, w)
+        owner, row = np.divmod(line, h)
+        cells = maps.reshape(count, -1, h * w)[owner, 1:, flat - owner * (h * w)]
+        cells = cells.astype(np.float64)
         cells[~np.isfinite(cells).all(axis=1), 1:] = 1e9
         if not self.activated:
             _activate(cells, row, column)

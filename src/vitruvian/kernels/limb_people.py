@@ -64,13 +64,13 @@ def one_to_one(limb: np.ndarray, ends: np.ndarray, rank: np.ndarray) -> np.ndarr
         Rows by limb, and within a limb best first.
     """
     order = np.lexsort((-rank, limb))
-    taken: set[tuple[int, int]] = set()
+    count = int(ends.max(initial=-1)) + 1
+    places = limb[order, None] * count + ends[order]
+    taken = bytearray(count * (int(limb.max(initial=-1)) + 1))
     kept = []
-    rows = zip(order.tolist(), limb[order].tolist(), ends[order].tolist(), strict=True)
-    for row, e, (a, b) in rows:
-        if (e, a) not in taken and (e, b) not in taken:
-            taken.add((e, a))
-            taken.add((e, b))
+    for row, (a, b) in zip(order.tolist(), places.tolist(), strict=True):
+        if not (taken[a] or taken[b]):
+            taken[a] = taken[b] = 1
             kept.append(row)
     return np.array(kept, np.int64)
 

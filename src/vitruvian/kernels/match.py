@@ -86,12 +86,14 @@ def greedy(
         limbs: Number of limbs.
     """
     order = np.lexsort((-score, limb))
-    columns = (a[order].tolist() for a in (limb, first, second, score))
+    count = 1 + int(max(first.max(initial=-1), second.max(initial=-1)))
+    ends = (limb * count + end for end in (first, second))
+    columns = (a[order].tolist() for a in (limb, first, second, score, *ends))
     found: list[list[Connection]] = [[] for _ in range(limbs)]
-    used: set[tuple[int, int]] = set()
-    for e, i, j, s in zip(*columns, strict=True):
-        if (e, i) not in used and (e, j) not in used:
-            used |= {(e, i), (e, j)}
+    used = bytearray(limbs * count)
+    for e, i, j, s, a, b in zip(*columns, strict=True):
+        if not (used[a] or used[b]):
+            used[a] = used[b] = 1
             found[e].append((i, j, s))
     return found
 

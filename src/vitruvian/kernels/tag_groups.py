@@ -1,9 +1,9 @@
 """People from keypoints that carry tags (Newell, Huang and Deng 2017, section 3.2)."""
 
-from collections.abc import Sequence
-from functools import reduce
+from collections.abc import Callable, Sequence
 from typing import Literal
 
+import cv2
 import numpy as np
 
 from vitruvian.kernels.enlarged import enlarged_blocks
@@ -196,24 +196,17 @@ def _length(gaps: list[np.ndarray]) -> np.ndarray:
 
 def _bounds(heat: np.ndarray, tags: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of every block: the highest heat (n) and the lowest and highest tags (T n) it can hold."""
-    import cv2
-
-    ring = np.ones((3, 3), np.uint8)
     return (
-        _pooled(cv2.dilate(heat, ring), np.maximum),
-        np.stack([_pooled(cv2.erode(tag, ring), np.minimum) for tag in tags]),
-        np.stack([_pooled(cv2.dilate(tag, ring), np.maximum) for tag in tags]),
+        _pooled(heat, cv2.dilate),
+        np.stack([_pooled(tag, cv2.erode) for tag in tags]),
+        np.stack([_pooled(tag, cv2.dilate) for tag in tags]),
     )
 
 
-def _pooled(cells: np.ndarray, extreme: np.ufunc) -> np.ndarray:
-    """Extreme of each block; the last row and column go on where they must."""
-    h, w = cells.shape
-    if h % _BLOCK or w % _BLOCK:
-        cells = np.pad(cells, ((0, -h % _BLOCK), (0, -w % _BLOCK)), mode="edge")
-    rows = reduce(extreme, (cells[i::_BLOCK] for i in range(_BLOCK)))
-    pooled: np.ndarray = reduce(extreme, (rows[:, i::_BLOCK] for i in range(_BLOCK))).ravel()
-    return pooled
+def _pooled(cells: np.ndarray, extreme: Callable[..., np.ndarray]) -> np.ndarray:
+    """Extreme of each block and the cells around it."""
+    near = extreme(cells, np.ones((_BLOCK + 2, _BLOCK + 2), np.uint8), anchor=(1, 1))
+    return np.asarray(near[::_BLOCK, ::_BLOCK].ravel())
 
 
 def _bound(
