@@ -7,7 +7,6 @@ than they save here: a step looks at ten rows.
 
 import heapq
 import math
-from bisect import bisect_left, bisect_right
 
 import numpy as np
 
@@ -17,10 +16,62 @@ NOBODY: Joint = (0.0, 0.0, 0.0, 0.0)
 FLOODED = 1e-5
 """Confidence of a joint that is given its neighbour's place."""
 
-Links = list[list[tuple[int, list[float], list[list[float]], int]]]
-"""For each keypoint, in the order of the limbs, where one gets from there: the other keypoint;
-rows (number, x, y, confidence, x there, y there, scale there) sorted by x, with those x; and the
-position of the way back in the other keypoint's list."""
+Row = list[float]
+"""Number, x, y, confidence, x there, y there, scale there."""
+
+_SQUARE = 24.0
+"""Side of the squares that rows are kept by, pixels."""
+
+
+class Rows:
+    """Rows of all ways, found by where they start; they become lists where somebody looks."""
+
+    def __init__(self, way: np.ndarray, rows: np.ndarray) -> None:
+        """Rows M 6 (all but the number) and the way M of each."""
+        table = np.column_stack([np.arange(len(rows)), rows])
+        place = np.floor(rows[:, :2] / _SQUARE).astype(np.int64)
+        self.low = place.min(axis=0, initial=0).tolist()
+        self.size = (place.max(axis=0, initial=0) + 1 - self.low).tolist()
+        i, j = (place - self.low).T
+        key = (way * self.size[1] + j) * self.size[0] + i
+        order = np.argsort(key, kind="stable")
+        self.table, key = table[order], key[order]
+        starts = np.flatnonzero(np.diff(key, prepend=-1))
+        ends = np.append(starts[1:], len(key))[: len(starts)]
+        spans = zip(starts.tolist(), ends.tolist(), strict=True)
+        self.spans = dict(zip(key[starts].tolist(), spans, strict=True))
+        self.lists: dict[int, list[Row]] = {}
+
+    def near(self, way: int, x: float, y: float, half: float) -> list[Row]:
+        """Rows of a way that start within ``half`` of a point on either axis, by their number."""
+        left, right, low, high = x - half, x + half, y - half, y + half
+        (i0, j0), (columns, lines) = self.low, self.size
+        first_i, last_i = int(left // _SQUARE) - i0, int(right // _SQUARE) - i0
+        first_j, last_j = int(low // _SQUARE) - j0, int(high // _SQUARE) - j0
+        if first_i < 0 or first_j < 0 or last_i >= columns or last_j >= lines:
+            first_i, first_j = max(first_i, 0), max(first_j, 0)
+            last_i, last_j = min(last_i, columns - 1), min(last_j, lines - 1)
+        rows: list[Row] = []
+        for j in range(first_j, last_j + 1):
+            key = (way * lines + j) * columns
+            for i in range(first_i, last_i + 1):
+                rows += self.lists.get(key + i) or self._listed(key + i)
+        found = [row for row in rows if left <= row[1] <= right and low <= row[2] <= high]
+        if first_i < last_i or first_j < last_j:
+            found.sort()
+        return found
+
+    def _listed(self, key: int) -> list[Row]:
+        begin, end = self.spans.get(key, (0, 0))
+        rows: list[Row] = self.table[begin:end].tolist()
+        self.lists[key] = rows
+        return rows
+
+
+Links = list[list[tuple[int, Rows, int, int]]]
+"""For each keypoint, in the order of the limbs, where one gets from there: the other keypoint; all
+rows and the number of the way, -1 for one without any; the position of the way back in the other
+keypoint's list."""
 
 
 def links(limbs: np.ndarray, owner: np.ndarray, rows: np.ndarray) -> Links:
@@ -31,37 +82,31 @@ def links(limbs: np.ndarray, owner: np.ndarray, rows: np.ndarray) -> Links:
         owner: M; e for a row from the first keypoint of limb e, E + e for one from the second.
         rows: M 6 (x, y, confidence, x there, y there, scale there); their order breaks ties.
     """
-    order = np.lexsort((rows[:, 0], owner))
-    table = np.column_stack([np.arange(len(rows)), rows])[order]
-    cuts = np.searchsorted(owner[order], np.arange(2 * len(limbs) + 1)).tolist()
-    listed, xs = table.tolist(), table[:, 1].tolist()
+    every = Rows(owner, rows)
+    some = np.bincount(owner, minlength=2 * len(limbs)) > 0
+    number = np.where(some, np.arange(2 * len(limbs)), -1).tolist()
     made: Links = [[] for _ in range(int(limbs.max(initial=-1)) + 1)]
     for e, (a, b) in enumerate(limbs.tolist()):
         there, back = len(made[a]), len(made[b])
-        for start, end, way, other in ((a, b, e, back), (b, a, e + len(limbs), there)):
-            span = slice(cuts[way], cuts[way + 1])
-            made[start].append((end, xs[span], listed[span], other))
+        made[a].append((b, every, number[e], back))
+        made[b].append((a, every, number[e + len(limbs)], there))
     return made
 
 
-def follow(xs: list[float], rows: list[list[float]], joint: Joint, reach: float) -> Joint | None:
+def follow(rows: Rows, way: int, joint: Joint, reach: float) -> Joint | None:
     """The other end of the limb that starts at ``joint``: the two best rows blended.
 
     Args:
-        xs: The rows' x, ascending.
-        rows: See :data:`Links`.
+        rows: Of all ways.
+        way: The one that is followed.
         joint: Where the limb starts.
         reach: Rows count that start within this many half scales of the joint, on either axis.
     """
     _, x, y, scale = joint
     half = reach * max(scale, 0.5) / 2
-    low, high = y - half, y + half
-    span = rows[bisect_left(xs, x - half) : bisect_right(xs, x + half)]
-    near = [row for row in span if low <= row[2] <= high]
-    near.sort()  # by number, for rows that are equally good
     sharp, first, second = -2 / max(scale, 1e-6) ** 2, 0.0, 0.0
     best = other = None
-    for row in near:
+    for row in rows.near(way, x, y, half):
         dx, dy = row[1] - x, row[2] - y
         score = math.exp(sharp * (dx * dx + dy * dy)) * row[3]
         if score >= first:
@@ -106,18 +151,17 @@ def grow(
     while True:
         for start in fresh:
             joint = person[start]
-            for end, xs, rows, back in ways[start]:
-                if person[end][0] > 0 or not rows:
+            for end, rows, way, back in ways[start]:
+                if person[end][0] > 0 or way < 0:
                     continue
-                found = follow(xs, rows, joint, reach)
+                found = follow(rows, way, joint, reach)
                 if found is None:
                     continue
                 v = math.sqrt(found[0] * joint[0])
                 if v < least or v < share * joint[0]:
                     continue
                 if reverse:
-                    _, back_xs, back_rows, _ = ways[end][back]
-                    home = follow(back_xs, back_rows, found, reach)
+                    home = follow(rows, ways[end][back][2], found, reach)
                     if home is None:
                         continue
                     if abs(home[1] - joint[1]) + abs(home[2] - joint[2]) > joint[3]:
