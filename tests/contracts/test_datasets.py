@@ -36,6 +36,7 @@ SAMPLES = {
     "lspet": "samples/lspet",
     "mpii": "samples/mpii/test_mpii.json@{0}/samples/mpii",
     "posetrack": "samples/posetrack18/annotations/val",
+    "wholebody": "annotations/evaluators/example_wholebody_val.json@nowhere",
 }
 SKELETONS = [skeleton(name) for name in skeleton_names()]
 HEADINGS = ("What", "Size", "Licence", "How to get it", "Reading it", "Protocol", "Checked on")

@@ -26,6 +26,7 @@ from vitruvian.metrics.pckh import pckh
 from vitruvian.metrics.pcp import pcp
 from vitruvian.metrics.pdj import pdj
 from vitruvian.metrics.posetrack_map import posetrack_map
+from vitruvian.metrics.wholebody_ap import wholebody_ap
 
 Truth, Found = list[Sample], list[Poses]
 
@@ -81,6 +82,7 @@ SCORES: dict[str, tuple[str, Callable[[Truth, Found], float]]] = {
         "posetrack15",
         lambda t, f: _mean(posetrack_map(t, f, _heads(t), [[]] * len(t))),
     ),
+    "wholebody_ap": ("coco_wholebody133", lambda t, f: _mean(wholebody_ap(t, f).ap)),
 }  # fmt: skip
 
 

@@ -88,6 +88,7 @@ def coco_table(
     skeleton: Skeleton | None = None,
     source: str = "coco",
     known: Mapping[str, str] | None = None,
+    lists: Mapping[str, int] | None = None,
     bad: Bad | None = None,
 ) -> Table:
     """Table of the content of a COCO JSON.
@@ -99,6 +100,8 @@ def coco_table(
         skeleton: Keypoints of the file; taken from its categories when not given.
         source: Data set of pictures that do not say.
         known: Numbers of the pictures that become ``picture_fields``: our name -> the file's.
+        lists: Lists that the keypoints are in, and how many in each; all in ``keypoints`` when not
+            given.
         bad: What to do with records that cannot be used.
 
     Raises:
@@ -109,15 +112,16 @@ def coco_table(
     categories = data.get("categories", [])
     wanted = _category_ids(Columns(file, "categories", categories), bones)
 
-    def build(lists: Mapping[str, Records | Rows]) -> Table:
-        pictures = Columns(file, "images", lists["images"], data["images"])
+    def build(records: Mapping[str, Records | Rows]) -> Table:
+        pictures = Columns(file, "images", records["images"], data["images"])
         people = _of(
-            wanted, categories, Columns(file, "annotations", lists["annotations"], annotations)
+            wanted, categories, Columns(file, "annotations", records["annotations"], annotations)
         )
         notes.clear()
-        return _table(pictures, people, bones, images, source, known, notes)
+        return _table(pictures, people, bones, images, source, known, points, notes)
 
     notes: list[str] = []
+    points = lists or {"keypoints": len(bones)}
     annotations = data.get("annotations", [])
     table = None
     if isinstance(annotations, Rows):
@@ -152,6 +156,7 @@ def _table(
     images: Path | None,
     source: str,
     known: Mapping[str, str] | None,
+    points: Mapping[str, int],
     notes: list[str],
 ) -> Table:
     ids = pictures.numbers("id", np.int64)
@@ -173,7 +178,7 @@ def _table(
         picture_fields={
             ours: pictures.numbers(theirs, np.float64) for ours, theirs in (known or {}).items()
         },
-        **_people_columns(people.some(order), len(bones), notes),
+        **_people_columns(people.some(order), points, notes),
     )
 
 
@@ -204,14 +209,10 @@ def coco_boxes(file: Path | str, *, category: int = 1) -> dict[int, Boxes]:
     }
 
 
-def _people_columns(column: Columns, count: int, notes: list[str]) -> dict[str, Any]:
-    points = column.numbers("keypoints", np.float32, width=3 * count).reshape(-1, count, 3)
+def _people_columns(column: Columns, lists: Mapping[str, int], notes: list[str]) -> dict[str, Any]:
+    parts = [_points(column, name, count) for name, count in lists.items()]
+    points = np.concatenate(parts, 1) if len(parts) > 1 else parts[0]
     flag = points[:, :, 2]
-    column.check(
-        np.isfinite(points).all((1, 2)) & (flag >= 0).all(1) & (flag <= 2).all(1),
-        "keypoints",
-        "numbers must be finite and visibility flags 0, 1 or 2",
-    )
     notes += _notes(column, points)
     boxes = _xyxy(column)
     return {
@@ -222,6 +223,18 @@ def _people_columns(column: Columns, count: int, notes: list[str]) -> dict[str, 
         "crowd": _crowd(column),
         "ids": column.numbers("id", np.int64),
     }
+
+
+def _points(column: Columns, name: str, count: int) -> np.ndarray:
+    """Keypoints of one list, P count 3."""
+    points = column.numbers(name, np.float32, width=3 * count).reshape(-1, count, 3)
+    flag = points[:, :, 2]
+    column.check(
+        np.isfinite(points).all((1, 2)) & (flag >= 0).all(1) & (flag <= 2).all(1),
+        name,
+        "numbers must be finite and visibility flags 0, 1 or 2",
+    )
+    return points
 
 
 def _notes(column: Columns, points: np.ndarray) -> list[str]:
