@@ -3,7 +3,14 @@ import pytest
 
 from vitruvian.core.skeleton import skeleton
 from vitruvian.image.mannequin import KEYPOINTS, person, random_build, random_wardrobe
-from vitruvian.image.postures import BASES, LIMITS, NAMES, mirrored, mirrored_turns, random_angles, turns
+from vitruvian.image.postures import (
+    BASES,
+    LIMITS,
+    NAMES,
+    mirrored,
+    random_angles,
+    turns,
+)
 from vitruvian.image.render import Camera, Solids, depth_inside, join, lowest, trace
 from vitruvian.image.scenes import LEAST, SAMPLES, SEEN, _label, scene
 

@@ -19,7 +19,8 @@ from pathlib import Path
 from vitruvian.core.errors import ConfigError, InputError
 from vitruvian.datasets import synthetic
 from vitruvian.image.makehuman import HOW_TO_GET
-from vitruvian.image.scenes import Sources, check_sources
+from vitruvian.image.makehuman_files import get_assets
+from vitruvian.image.scenes import Sources, check_sources, scene
 from vitruvian.outputs.files import replacing
 
 SIZES = (64, 2048)
@@ -29,8 +30,8 @@ WORKERS = 256
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
-    parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True)
-    parser.add_argument("--scenes", metavar="N", type=int, required=True, help="pictures in all")
+    parser.add_argument("-o", "--output", metavar="DIR", type=Path)
+    parser.add_argument("--scenes", metavar="N", type=int, help="pictures in all")
     parser.add_argument("--seed", metavar="S", type=int, default=0, help="default 0")
     parser.add_argument("--size", type=int, default=320, help="side in pixels (default 320)")
     parser.add_argument(
@@ -41,11 +42,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--assets", metavar="DIR", type=Path, help="of --bodies makehuman")
     parser.add_argument("--poses", metavar="DIR", type=Path, help="BVH files to take poses from")
+    parser.add_argument(
+        "--backgrounds",
+        metavar="DIR",
+        type=Path,
+        help="photographs without people, to stand before",
+    )
+    parser.add_argument(
+        "--get-assets", metavar="DIR", type=Path, help="fetch MakeHuman's files (CC0) and end"
+    )
     parser.add_argument("--workers", metavar="W", type=int, default=1, help="processes (default 1)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Draw what is not there yet, then write the labels of all."""
+    if args.get_assets is not None:
+        print(get_assets(args.get_assets))
+        return 0
+    if args.output is None or args.scenes is None:
+        raise ConfigError("synth needs -o DIR and --scenes N, or --get-assets DIR")
     _check(args)
     sources = _sources(args)
     records = args.output / synthetic.RECORDS
@@ -87,6 +102,7 @@ def _sources(args: argparse.Namespace) -> Sources:
     sources = Sources(
         assets=str(args.assets) if human else None,
         poses=None if args.poses is None else str(args.poses),
+        backgrounds=None if args.backgrounds is None else str(args.backgrounds),
     )
     check_sources(sources)
     return sources
@@ -144,15 +160,9 @@ def _one_thread() -> None:
 
 def _draw(folder: Path, seed: int, size: int, sources: Sources, index: int) -> tuple[int, bytes]:
     """Write one picture; its number and record."""
-    import cv2
-
-    from vitruvian.image.scenes import scene
-
     made = scene(seed, index, size, sources)
-    quality = [cv2.IMWRITE_JPEG_QUALITY, made.quality]
-    _, data = cv2.imencode(".jpg", made.image[..., ::-1], quality)
     with replacing(folder / synthetic.IMAGES / synthetic.picture_name(index)) as part:
-        part.write_bytes(data.tobytes())
+        part.write_bytes(synthetic.to_jpeg(made))
     return index, (json.dumps(synthetic.to_record(made)) + "\n").encode()
 
 

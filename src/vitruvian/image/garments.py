@@ -201,7 +201,8 @@ def bound_weights(worn: Fitted, rig: Rig) -> Float32[np.ndarray, "N B"]:
     share = np.maximum(worn.shares, 0)
     out: np.ndarray = sum(share[:, k : k + 1] * rig.weights[worn.corners[:, k]] for k in range(3))
     total = out.sum(1, keepdims=True)
-    return np.where(total > 1e-6, out / np.maximum(total, 1e-6), rig.weights[worn.corners[:, 0]])
+    own = rig.weights[worn.corners[:, 0]]
+    return np.asarray(np.where(total > 1e-6, out / np.maximum(total, 1e-6), own))
 
 
 def pieces(faces: Int32[np.ndarray, "F 3"], count: int) -> Int32[np.ndarray, " N"]:

@@ -60,14 +60,14 @@ class Anatomy:
     """
 
     places: Places
-    nose: Int32[np.ndarray, " n"]
-    eyes: tuple[Int32[np.ndarray, " n"], Int32[np.ndarray, " n"]]
-    ears: tuple[Int32[np.ndarray, " n"], Int32[np.ndarray, " n"]]
+    nose: Int32[np.ndarray, " _"]
+    eyes: tuple[Int32[np.ndarray, " _"], Int32[np.ndarray, " _"]]
+    ears: tuple[Int32[np.ndarray, " _"], Int32[np.ndarray, " _"]]
     mouth: Float32[np.ndarray, " V"]
     scalp: Float32[np.ndarray, " V"]
-    rings: dict[str, Int32[np.ndarray, " n"]]
-    tops: tuple[Int32[np.ndarray, " n"], Int32[np.ndarray, " n"]]
-    outline: Int32[np.ndarray, " n"]
+    rings: dict[str, Int32[np.ndarray, " _"]]
+    tops: tuple[Int32[np.ndarray, " _"], Int32[np.ndarray, " _"]]
+    outline: Int32[np.ndarray, " _"]
 
 
 @lru_cache(maxsize=2)
@@ -80,7 +80,7 @@ def anatomy(assets: Assets) -> Anatomy:
     head = skin[where.head[skin]]
     eyes = [np.unique(base.group(f"helper-{end}-eye")) for end in ("l", "r")]
     fronts = [eye[points[eye, 2] > points[eye, 2].max() - 0.008] for eye in eyes]
-    level = points[eyes[0], 1].mean()
+    level = float(points[eyes[0], 1].mean())
     low = (points[head, 1] < level) & (points[head, 1] > level - 0.06)
     middle = head[low & (np.abs(points[head, 0]) < 0.006)]
     nose = middle[points[middle, 2] > points[middle, 2].max() - 0.004]
@@ -103,12 +103,14 @@ def _ear(points: np.ndarray, head: np.ndarray, level: float, sign: int) -> np.nd
     at = points[head] * np.array([sign, 1, 1])
     out = at[:, 0] > at[:, 0].max() - 0.022
     near = (np.abs(at[:, 1] - level + 0.015) < 0.05) & (at[:, 2] < 0.08)
-    return head[out & near].astype(np.int32)
+    found: np.ndarray = head[out & near].astype(np.int32)
+    return found
 
 
 def _highest(points: np.ndarray, ring: np.ndarray) -> np.ndarray:
     """Vertices of a ring within 1.5 cm of its top."""
-    return ring[points[ring, 1] > points[ring, 1].max() - 0.015]
+    found: np.ndarray = ring[points[ring, 1] > points[ring, 1].max() - 0.015]
+    return found
 
 
 def _mouth(points: np.ndarray, head: np.ndarray, teeth: np.ndarray) -> np.ndarray:
@@ -195,10 +197,12 @@ def targets(figure: Figure) -> dict[str, float]:
     sexes = {"female": 1 - figure.sex, "male": figure.sex}
     ages = _between(figure.age, {"child": 0.1875, "young": 0.5, "old": 1.0})
     races = dict(zip(("african", "asian", "caucasian"), figure.origins, strict=True))
-    muscles = _between(figure.muscle, {"minmuscle": 0, "averagemuscle": 0.5, "maxmuscle": 1})
-    weights = _between(figure.weight, {"minweight": 0, "averageweight": 0.5, "maxweight": 1})
-    tall = _between(figure.height, {"minheight": 0, "": 0.5, "maxheight": 1})
-    even = _between(figure.proportions, {"uncommonproportions": 0, "": 0.5, "idealproportions": 1})
+    muscles = _between(figure.muscle, {"minmuscle": 0.0, "averagemuscle": 0.5, "maxmuscle": 1.0})
+    weights = _between(figure.weight, {"minweight": 0.0, "averageweight": 0.5, "maxweight": 1.0})
+    tall = _between(figure.height, {"minheight": 0.0, "": 0.5, "maxheight": 1.0})
+    even = _between(
+        figure.proportions, {"uncommonproportions": 0.0, "": 0.5, "idealproportions": 1.0}
+    )
     out: dict[str, float] = {}
     for sex, a in sexes.items():
         for age, b in ages.items():
@@ -287,7 +291,8 @@ class Character:
 
     def _keypoints(self, posed: Stance, parts: Turns) -> Float64[np.ndarray, "17 3"]:
         def mean(rows: np.ndarray) -> np.ndarray:
-            return posed.skin(self._points[rows], self._rig.weights[rows]).mean(0).astype(float)
+            skin = posed.skin(self._points[rows], self._rig.weights[rows])
+            return np.asarray(skin.mean(0), float)
 
         found = {"nose": mean(self._anatomy.nose)}
         for k, side in enumerate(SIDES):
@@ -345,12 +350,12 @@ def _cones(
         ):
             big = min(radii[first], 0.055 * tall)
             rows.append((at[f"{bone}_{end}"], at[f"{child}_{end}"], big, radii[last]))
-    first, last, thick, thin = (np.array(column) for column in zip(*rows, strict=True))
-    way = last - first
+    starts, ends, thick, thin = (np.array(column) for column in zip(*rows, strict=True))
+    way = ends - starts
     length = np.linalg.norm(way, axis=1)
     count = len(rows)
     return Solids(
-        origin=first,
+        origin=starts,
         axes=_frames(way / length[:, None]),
         stretch=np.ones((count, 3)),
         radii=np.stack([thick, thin], 1),
@@ -520,7 +525,9 @@ class _Wardrobe:
         skirt = not male and rng.random() < 0.3
         dress = skirt and rng.random() < 0.4
         hem, neck = rng.uniform(-0.12, 0.2), rng.uniform(0.075, 0.14)
-        sleeve = float(rng.choice([0.03, 0.3, 0.5, 0.8, 1.2, 1.92], p=[.1, .22, .22, .08, .06, .32]))  # fmt: skip
+        sleeve = float(
+            rng.choice([0.03, 0.3, 0.5, 0.8, 1.2, 1.92], p=[0.1, 0.22, 0.22, 0.08, 0.06, 0.32])
+        )
         waist = max(float(hem) + 0.06, float(rng.uniform(0.15, 0.24)))
         length = float(rng.choice([0.3, 0.6, 0.9, 1.4, 1.9], p=[0.14, 0.13, 0.08, 0.07, 0.58]))
         shirt = np.where(
@@ -653,4 +660,4 @@ def _upper(assets: Assets, name: str) -> np.ndarray:
         np.bincount(label, minlength=len(label)), 1
     )
     split = share[label] > 0.5
-    return split if split.any() and not split.all() else above
+    return np.asarray(split if split.any() and not split.all() else above)

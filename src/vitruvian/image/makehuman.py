@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int32
+from jaxtyping import Float16, Float32, Int32
 
 from vitruvian.core.errors import InputError
 
@@ -59,7 +59,7 @@ class Rig:
 
     names: list[str]
     parents: list[int]
-    heads: list[Int32[np.ndarray, " n"]]
+    heads: list[Int32[np.ndarray, " _"]]
     weights: Float32[np.ndarray, "V B"]
 
     def joints(self, points: Float32[np.ndarray, "V 3"]) -> Float32[np.ndarray, "B 3"]:
@@ -87,7 +87,7 @@ class Fitted:
     shares: Float32[np.ndarray, "N 3"]
     offsets: Float32[np.ndarray, "N 3"]
     scales: tuple[tuple[int, int, float] | None, ...]
-    hides: Int32[np.ndarray, " n"]
+    hides: Int32[np.ndarray, " _"]
 
     def fit(self, points: Float32[np.ndarray, "V 3"]) -> Float32[np.ndarray, "N 3"]:
         """Its points on a shaped body, metres."""
@@ -111,7 +111,7 @@ class Assets:
             raise InputError(f"{folder}: no such folder; {HOW_TO_GET}")
         self._names: dict[str, list[str]] = {}
         self._fitted: dict[str, Fitted] = {}
-        self._targets: dict[str, Float32[np.ndarray, "V 3"]] = {}
+        self._targets: dict[str, Float16[np.ndarray, "V 3"]] = {}
 
     @cached_property
     def base(self) -> Shape:
@@ -133,7 +133,7 @@ class Assets:
             self._file("mpfb/data/mesh_metadata/basemesh_vertex_groups.json"),
         )
 
-    def target(self, name: str) -> Float32[np.ndarray, "V 3"]:
+    def target(self, name: str) -> Float16[np.ndarray, "V 3"]:
         """Metres that every vertex moves with all of a target; half precision.
 
         Args:

@@ -6,7 +6,7 @@ is that of :mod:`vitruvian.image.render`, so that meshes and solids hide one ano
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -86,6 +86,16 @@ def unit_normals(
     length = np.sqrt(np.einsum("ij,ij->i", out, out))
     out /= np.maximum(length, np.float32(1e-12))[:, None]
     return out
+
+
+def of_one_colour(mesh: Mesh, colour: Float64[np.ndarray, "3"]) -> Mesh:
+    """The mesh as a statue: one plain colour (RGB in [0, 1]), a little gloss."""
+    return replace(
+        mesh,
+        colours=np.tile(colour.astype(np.float32), (len(mesh.points), 1)),
+        gloss=np.full(len(mesh.points), 0.1, np.float32),
+        pattern=np.zeros_like(mesh.pattern),
+    )
 
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -347,6 +357,8 @@ def _patterned(
     """Colours of the cloth with its pattern and weave."""
     kind = mesh.pattern[style]
     worn = np.flatnonzero(kind >= 0)
+    if not len(worn):
+        return colour
     which, place = style[worn], cloth[worn]
     mix = _pattern(kind[worn], place / mesh.period[which][:, None])
     rough = np.float32(1) + np.float32(0.05) * _noise(place / np.float32(GRAIN))

@@ -40,7 +40,7 @@ class Stance:
     ) -> Float32[np.ndarray, "N 3"]:
         """Where points of the body at rest go."""
         blend = weights @ self.moves.reshape(len(self.moves), 12)
-        out = blend[:, 3::4].copy()
+        out: np.ndarray = blend[:, 3::4].copy()
         for k in range(3):
             out += blend[:, k::4] * points[:, k : k + 1]
         return out

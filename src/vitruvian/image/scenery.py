@@ -198,6 +198,54 @@ def stool(where: tuple[float, float], height: float, rng: np.random.Generator) -
     return made
 
 
+def held(keypoints: Float64[np.ndarray, "17 3"], rng: np.random.Generator) -> Solids:
+    """Something in a person's hand or on the back: a stick, a ball, a bag, a box or a rucksack.
+
+    Args:
+        keypoints: Of COCO, world metres.
+        rng: Source of every choice.
+    """
+    side = int(rng.integers(2))
+    elbow, wrist = keypoints[7 + side], keypoints[9 + side]
+    reach = wrist - elbow
+    palm = wrist + 0.09 * reach / max(float(np.linalg.norm(reach)), 1e-6)
+    kind = int(rng.choice(5, p=[0.3, 0.2, 0.2, 0.2, 0.1]))
+    frame, stretch = _random_frame(rng), np.ones(3)
+    radius, length = 0.0, 0.0
+    if kind == 0:
+        radius, length = float(rng.uniform(0.008, 0.03)), float(rng.uniform(0.2, 1.0))
+        palm = palm - frame[:, 1] * length * rng.uniform(0, 0.6)
+    elif kind == 1:
+        radius = float(rng.uniform(0.04, 0.13))
+        palm = palm + (radius + 0.02) * frame[:, 0]
+    elif kind == 2:
+        radius, frame = float(rng.uniform(0.1, 0.2)), np.eye(3)
+        stretch = np.array([1.0, rng.uniform(0.9, 1.3), rng.uniform(0.25, 0.5)])
+        palm = palm - np.array([0.0, radius * stretch[1] + 0.08, 0.0])
+    elif kind == 3:
+        radius = float(rng.uniform(0.05, 0.15))
+        stretch = np.array([0.7, 1.0, 0.15])
+    else:
+        hips, arms = keypoints[11:13].mean(0), keypoints[5:7].mean(0)
+        up, left = arms - hips, keypoints[5] - keypoints[6]
+        radius = 0.33 * float(np.linalg.norm(up))
+        front = np.cross(left, up)
+        front /= max(float(np.linalg.norm(front)), 1e-6)
+        up = up / max(float(np.linalg.norm(up)), 1e-6)
+        frame = np.stack([np.cross(up, front), up, front], 1)
+        stretch = np.array([0.85, 1.25, 0.5])
+        palm = (0.4 * hips + 0.6 * arms) - front * (0.1 + 0.5 * radius)
+    made = _standing(np.zeros((1, 2)), np.array([radius]), np.array([length]), rng)
+    made.origin[0], made.axes[0], made.stretch[0] = palm, frame, stretch
+    return made
+
+
+def _random_frame(rng: np.random.Generator) -> np.ndarray:
+    """A rotation."""
+    made, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    return np.asarray(made * np.sign(np.linalg.det(made)))
+
+
 def _standing(
     where: np.ndarray, radius: np.ndarray, length: np.ndarray, rng: np.random.Generator
 ) -> Solids:

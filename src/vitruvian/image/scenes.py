@@ -1,12 +1,15 @@
 """One synthetic picture from a seed and a number: who, where, seen how, and its exact labels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int8, UInt8
 
+from vitruvian.core.errors import InputError
 from vitruvian.core.skeleton import skeleton
 from vitruvian.core.types import Image
 from vitruvian.image.bvh import clips, random_pose
@@ -14,9 +17,10 @@ from vitruvian.image.humans import Character, anatomy
 from vitruvian.image.makehuman import open_assets
 from vitruvian.image.mannequin import KEYPOINTS, Mannequin, Person, clashes
 from vitruvian.image.postures import random_angles, turn, turns
-from vitruvian.image.raster import draw, shade_meshes
+from vitruvian.image.raster import draw, of_one_colour, shade_meshes
+from vitruvian.image.read import read
 from vitruvian.image.render import Camera, Solids, depth_inside, join, lowest, shade, trace
-from vitruvian.image.scenery import backdrop, photograph, shadow, stool, things
+from vitruvian.image.scenery import backdrop, held, photograph, shadow, stool, things
 
 SAMPLES = 2
 """Rays to a pixel's side."""
@@ -35,6 +39,11 @@ SEEN = 3
 CAPTURED = 0.35
 """Share of the poses that come from motion capture where there is any."""
 
+STATUES, HOLDING = 0.07, 0.3
+"""Shares of the people after the first who are statues, and of those with a thing in the hand."""
+
+PHOTOGRAPHS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
@@ -43,10 +52,12 @@ class Sources:
     Attributes:
         assets: Folder of MakeHuman's files; without, people are mannequins.
         poses: Folder of BVH files; without, those of the assets.
+        backgrounds: Folder of photographs without people; without, floors, walls and skies.
     """
 
     assets: str | None = None
     poses: str | None = None
+    backgrounds: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +69,7 @@ class Scene:
         xy: N 17 2, pixels; NaN where not labelled.
         visible: N 17; 0 not labelled, 1 hidden, 2 visible.
         masks: N H W, the pixels of each person.
+        statue: N; what looks like a person and is none, for nobody to learn or be scored on.
         about: What was drawn by lot for the picture and for each person; JSON.
         people: The same for each person.
         quality: Of the JPEG.
@@ -67,6 +79,7 @@ class Scene:
     xy: Float32[np.ndarray, "N 17 2"]
     visible: UInt8[np.ndarray, "N 17"]
     masks: Bool[np.ndarray, "N H W"]
+    statue: Bool[np.ndarray, " N"]
     about: dict[str, Any]
     people: list[dict[str, Any]]
     quality: int
@@ -83,6 +96,21 @@ def check_sources(sources: Sources) -> None:
     folder = _clips_of(sources)
     if folder is not None:
         clips(folder)
+    if sources.backgrounds is not None:
+        _photographs(sources.backgrounds)
+
+
+@lru_cache(maxsize=4)
+def _photographs(folder: str) -> tuple[Path, ...]:
+    """The photographs of a folder, sorted."""
+    files = sorted(Path(folder).glob("*"))
+    found = tuple(file for file in files if file.suffix.lower() in PHOTOGRAPHS)
+    if not found:
+        raise InputError(
+            f"{folder}: no photograph ({', '.join(PHOTOGRAPHS)}) in it; give a folder of pictures "
+            "without people"
+        )
+    return found
 
 
 def _clips_of(sources: Sources) -> str | None:
@@ -111,15 +139,24 @@ def scene(seed: int, index: int, size: int, sources: Sources = Sources()) -> Sce
     solids = join([*(one.solids for one in crowd), *others])
     dark = shadow(solids, camera, hw, light)[..., None] * np.float32(0.8 * (1 - ambient))
     behind = float(solids.origin[:, 2].max()) + 0.4
-    picture = backdrop(camera, hw, behind, rng) * (1 - dark) * (1 - alpha) + front
+    back = (
+        backdrop(camera, hw, behind, rng)
+        if sources.backgrounds is None
+        else _cutting(_photographs(sources.backgrounds), size, rng)
+    )
+    picture = back * (1 - dark) * (1 - alpha) + front
     masks = _masks(owner, len(crowd), size)
     seen = np.flatnonzero(masks.any((1, 2))).tolist()
     labels = [_label(crowd[n], n, camera, depth, owner, masks[n]) for n in seen]
+    statue = np.array([about[n].get("statue", False) for n in seen], bool)
+    xy = np.array([xy for xy, _ in labels], np.float32).reshape(-1, 17, 2)
+    visible = np.array([flags for _, flags in labels], np.uint8).reshape(-1, 17)
     return Scene(
         image=photograph(picture, rng),
-        xy=np.array([xy for xy, _ in labels], np.float32).reshape(-1, 17, 2),
-        visible=np.array([flags for _, flags in labels], np.uint8).reshape(-1, 17),
+        xy=np.where(statue[:, None, None], np.float32(np.nan), xy),
+        visible=np.where(statue[:, None], np.uint8(0), visible),
         masks=masks[seen],
+        statue=statue,
         about={
             "seed": seed,
             "index": index,
@@ -159,8 +196,22 @@ def _surfaces(
         depth, hits = draw(meshes, camera, SAMPLES, depth)
         shade_meshes(meshes, hits, SAMPLES, camera, light, ambient, colours)
         owners = np.array([mesh.owner for mesh in meshes], np.int8)[hits.mesh]
-        owner = np.where(hits.number >= 0, np.append(owners, -1)[hits.number], owner)
+        owner = np.where(hits.number >= 0, np.append(owners, np.int8(-1))[hits.number], owner)
     return depth, owner, colours
+
+
+def _cutting(
+    files: tuple[Path, ...], size: int, rng: np.random.Generator
+) -> Float32[np.ndarray, "H W 3"]:
+    """A square of a photograph, at times mirrored, RGB in [0, 1]."""
+    image = read(files[int(rng.integers(len(files)))])
+    height, width = image.shape[:2]
+    side = max(1, int(min(height, width) * rng.uniform(0.6, 1)))
+    top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+    square = image[top : top + side, left : left + side]
+    shrink = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+    out = cv2.resize(square, (size, size), interpolation=shrink)
+    return np.asarray(out[:, :: -1 if rng.random() < 0.5 else 1], np.float32) / np.float32(255)
 
 
 def _camera(rng: np.random.Generator, size: int) -> tuple[Camera, float]:
@@ -204,6 +255,8 @@ def _people(
         if place is None:
             continue
         one, told = _somebody(rng, crowd, place, sources)
+        if n and rng.random() < STATUES:
+            one, told["statue"] = _petrified(one, rng), True
         crowd.append(one)
         about.append(told)
         taken.append(place)
@@ -212,6 +265,10 @@ def _people(
             if base > 0.15:
                 hip = one.solids.origin[0]
                 groups.append(stool((float(hip[0]), float(hip[2])), base, rng))
+        if rng.random() < HOLDING:
+            thing = held(one.keypoints, rng)
+            if all((depth_inside(o.solids, thing.origin) <= 0).all() for o in crowd):
+                groups.append(thing)
     if rng.random() < 0.4:
         spots = [_place(rng, camera, aim, size, taken) for _ in range(int(rng.integers(1, 4)))]
         free = [spot for spot in spots if spot is not None]
@@ -219,6 +276,19 @@ def _people(
             if all((depth_inside(stand, one.keypoints) <= 0).all() for one in crowd):
                 groups.append(stand)
     return crowd, about, groups
+
+
+def _petrified(one: Person, rng: np.random.Generator) -> Person:
+    """A statue of a person: of one stone or metal."""
+    grey = rng.uniform(0.15, 0.8)
+    stone = np.clip(grey * (1 + rng.normal(0, 0.08, 3)), 0, 1)
+    solids = replace(
+        one.solids,
+        colours=np.broadcast_to(stone, one.solids.colours.shape).copy(),
+        pattern=np.zeros(len(one.solids), np.int64),
+    )
+    meshes = tuple(of_one_colour(mesh, stone) for mesh in one.meshes)
+    return replace(one, solids=solids, meshes=meshes)
 
 
 def _place(

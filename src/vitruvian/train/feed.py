@@ -22,6 +22,7 @@ from vitruvian.core.skeleton import Skeleton
 from vitruvian.core.types import Image, Target
 from vitruvian.core.view import View
 from vitruvian.datasets import Dataset
+from vitruvian.datasets.synthetic import streamed
 from vitruvian.image.augment import distort, halves_of, random_view
 from vitruvian.image.proposals import proposed, upright
 from vitruvian.image.read import read
@@ -65,7 +66,7 @@ class Pictures:
         """RGB uint8 H W 3; never write into it."""
         image = self._kept.get(path)
         if image is None:
-            image = read(path)
+            image = streamed(path) if path.startswith("synthetic:") else read(path)
             with self._lock:
                 if self._held + image.nbytes <= self._limit and path not in self._kept:
                     self._kept[path], self._held = image, self._held + image.nbytes
