@@ -62,7 +62,7 @@ class Family:
     """How the fixtures of one network family are run.
 
     Attributes:
-        build: Network from the fixture's ``config``.
+        build: Network from the fixture's ``config``, its name (``fixture``) and ``notes``.
         layouts: The family's ``LAYOUTS``.
         enter: The authors' input as B 3 H W.
         leave: Our stages as arrays in the order and layout of the authors' outputs.

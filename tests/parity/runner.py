@@ -82,7 +82,8 @@ def _check_net(name: str, file: dict[str, np.ndarray]) -> Row:
     found = family(meta["name"])
     if found is None:
         return Row(name=name, error=f"unknown: no family is named like {meta['name']!r}")
-    net = found.build({"notes": meta.get("notes") or "", **meta["config"]}).eval()
+    said = {"fixture": meta["name"], "notes": meta.get("notes") or ""}
+    net = found.build({**said, **meta["config"]}).eval()
     convert.load(net, state_of(meta), found.layouts)
     ours = _outputs(net, found, file["input"].astype(np.float32))
     theirs = [file[f"out{index}"].astype(np.float32) for index in range(len(meta["outputs"]))]

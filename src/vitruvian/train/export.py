@@ -80,9 +80,10 @@ def export_onnx(
         other = (system.input.size[0], system.input.size[1] + 2 * system.input.divisor)
         parity = max(parity, compare(model, data, other, metadata.given), key=lambda p: p.worst)
     if parity.worst > tolerance:
+        hint = "; weights kept in float32 lose nothing: --f32" if half else ""
         raise WeightsError(
             f"the exported {system.name} differs from torch by {parity.worst:.2g} of its outputs' "
-            f"scale in {parity.runtime} (accepted: {tolerance:g}); nothing was written"
+            f"scale in {parity.runtime} (accepted: {tolerance:g}); nothing was written{hint}"
         )
     part = path.with_name(path.name + ".part")
     part.write_bytes(data)

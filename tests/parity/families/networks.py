@@ -1,7 +1,6 @@
 """The networks of the single-person, top-down and first bottom-up systems."""
 
 import re
-from functools import partial
 
 import numpy as np
 from torch import nn
@@ -60,8 +59,10 @@ def _mspn(config: dict) -> nn.Module:
     )
 
 
-def _cpn(config: dict, depth: int) -> nn.Module:
-    return cpn.cpn(depth, config["num_class"])
+def _cpn(config: dict) -> nn.Module:
+    """Its depth is in the fixture's name alone."""
+    depth = re.search(r"res(\d+)", config["fixture"])
+    return cpn.cpn(int(depth[1]), config["num_class"])
 
 
 def _simcc(config: dict) -> nn.Module:
@@ -203,8 +204,7 @@ NETS = {
         build=lambda config: fastpose.fastpose(config["NUM_LAYERS"], config["NUM_JOINTS"]),
         layouts=fastpose.LAYOUTS,
     ),
-    r"cpn-res50": Family(build=partial(_cpn, depth=50), layouts=cpn.LAYOUTS),
-    r"cpn-res101": Family(build=partial(_cpn, depth=101), layouts=cpn.LAYOUTS),
+    r"cpn-res\d": Family(build=_cpn, layouts=cpn.LAYOUTS),
     r"mspn-": Family(build=_mspn, layouts=mspn.LAYOUTS),
     r"efficientpose-": Family(
         build=lambda config: efficientpose.efficientpose(config["variant"].lower()),
