@@ -165,15 +165,19 @@ class StackedHourglass(nn.Module):
     def forward(self, x: Tensor) -> list[dict[str, Tensor]]:
         """B 3 H W -> a stage {"heatmap": B K H/4 W/4} per hourglass; H and W divide by 64."""
         require_divisible(x, 64)
-        x = self.stem(x)
-        stages = []
-        for index, hourglass in enumerate(self.hourglasses):
-            features = self.features[index](hourglass(x))
-            heatmap = self.heads[index](features)
-            stages.append({"heatmap": heatmap})
-            if index < len(self.merge_preds):
-                x = x + self.merge_preds[index](heatmap) + self.merge_features[index](features)
-        return stages
+        return stages(self, self.stem(x))
+
+
+def stages(net: nn.Module, x: Tensor) -> list[dict[str, Tensor]]:
+    """What each hourglass of ``net`` predicts; its maps and features go to the next one too."""
+    found = []
+    for index, hourglass in enumerate(net.hourglasses):
+        features = net.features[index](hourglass(x))
+        heatmap = net.heads[index](features)
+        found.append({"heatmap": heatmap})
+        if index < len(net.merge_preds):
+            x = x + net.merge_preds[index](heatmap) + net.merge_features[index](features)
+    return found
 
 
 def _linear(width: int) -> nn.Sequential:

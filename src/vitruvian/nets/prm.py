@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from vitruvian.core.errors import ConfigError
 from vitruvian.nets.blocks import require_divisible
+from vitruvian.nets.hourglass import stages
 
 Variant = Literal["A", "B", "C", "D"]
 """Which pyramid (Fig. 3): levels with inputs of their own, A; with one they share and added up, B;
@@ -237,15 +238,7 @@ class PyraNet(nn.Module):
     def forward(self, x: Tensor) -> list[dict[str, Tensor]]:
         """B 3 H W normalised -> a stage {"heatmap": B K H/4 W/4} each; H and W divide by 64."""
         require_divisible(x, 64)
-        x = self.stem(x)
-        stages = []
-        for index, hourglass in enumerate(self.hourglasses):
-            features = self.features[index](hourglass(x))
-            heatmap = self.heads[index](features)
-            stages.append({"heatmap": heatmap})
-            if index < len(self.merge_preds):
-                x = x + self.merge_preds[index](heatmap) + self.merge_features[index](features)
-        return stages
+        return stages(self, self.stem(x))
 
 
 def prm(
