@@ -42,6 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="START",
         help="of --start leave out parameters whose names start so, e.g. final_layer. for a head",
     )
+    parser.add_argument(
+        "--judge",
+        type=Path,
+        help="weights of an earlier stage: train on people it finds badly, --set train.hard=0.8",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N")
     parser.add_argument("--precision", default="auto", help="auto, bf16, f32")
     parser.add_argument("--threads", type=int, default=0, help="processor threads; 0: all")
@@ -65,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
     from vitruvian.nets import convert
     from vitruvian.systems.skeletons import with_skeleton
     from vitruvian.train.feed import Feed
+    from vitruvian.train.hard import hard_people
     from vitruvian.train.loop import Run, source_of, train
     from vitruvian.train.validate import validator
 
@@ -78,7 +84,12 @@ def run(args: argparse.Namespace) -> int:
     data = [
         on_skeleton(opened(spec, skip_bad=args.skip_bad), system.skeleton) for spec in args.data
     ]
-    feed = Feed(source_of(system, data), system, workers=args.workers)
+    source = source_of(system, data)
+    if (args.judge is None) != (system.recipe.hard >= 1):
+        raise ConfigError("--judge FILE and --set train.hard=0.8 need each other; give both")
+    if args.judge:
+        source = hard_people(source, data, args.judge, system.recipe.hard, device)
+    feed = Feed(source, system, workers=args.workers)
     validate = None
     if args.val:
         val = opened(args.val, skip_bad=args.skip_bad, pictures=not args.val_limit)

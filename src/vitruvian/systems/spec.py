@@ -68,6 +68,8 @@ class Recipe:
         stage_weights: Weight of each stage's loss; empty weighs them alike.
         freeze: Modules of the network that stay as they are, normalisation statistics included.
         weights: Data set name -> share of the draws; sets that are not named keep their size.
+        hard: Only people are drawn whose OKS under the judge is lower (``train/hard.py``); 1 draws
+            everybody and needs no judge.
         augment: Ranges of the random view and of the picture's distortion.
         seed: Seeds the feed and the network.
     """
@@ -92,6 +94,7 @@ class Recipe:
     stage_weights: tuple[float, ...] = ()
     freeze: tuple[str, ...] = ()
     weights: dict[str, float] = field(default_factory=dict)
+    hard: float = 1.0
     augment: Augment = field(default_factory=Augment)
     seed: int = 0
 
