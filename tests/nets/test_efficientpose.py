@@ -1,7 +1,12 @@
+import numpy as np
 import pytest
 import torch
 
+from vitruvian.core.convert import convert as convert_people
 from vitruvian.core.errors import ConfigError, InputError
+from vitruvian.core.types import Boxes
+from vitruvian.datasets import open_dataset
+from vitruvian.image.read import read
 from vitruvian.nets import convert
 from vitruvian.nets.count import macs, parameters
 from vitruvian.nets.efficientpose import (
@@ -13,6 +18,12 @@ from vitruvian.nets.efficientpose import (
     efficientpose,
     upsample,
 )
+from vitruvian.runtime.backends import torch_network
+from vitruvian.runtime.model import Model
+from vitruvian.runtime.topdown import TopDown
+from vitruvian.systems.efficientpose import efficientpose_rt_mpii_224x224
+from vitruvian.systems.metadata import Metadata
+from vitruvian.train.device import Normalised
 
 
 def tiny() -> EfficientPose:
@@ -50,6 +61,29 @@ def test_released_weights_give_the_released_output(shared):
     expected = released["outputs"][:, list(MPII_ORDER)]
     difference = (stage["heatmap"] - expected).abs().max()
     assert difference <= 1e-5 * expected.abs().max()
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("reader", ["mpii", "coco"])
+def test_released_weights_find_the_people_in_the_sample_pictures(shared, reader):
+    page = efficientpose_rt_mpii_224x224()
+    net = efficientpose("rt").eval()
+    convert.start(net, convert.read(shared / "weights" / "efficientpose-rt-trained.pt"))
+    backend = torch_network(Normalised(net, page.input).eval())
+    people = TopDown(model=Model(metadata=Metadata.of(page), backend=backend))
+    folder = shared / "samples" / reader
+    found, sizes = [], []
+    for sample in open_dataset(f"{reader}:{folder / f'test_{reader}.json'}@{folder}"):
+        known = convert_people(sample, page.skeleton)
+        given = Boxes(xyxy=known.boxes, scores=np.ones(len(known.boxes), np.float32))
+        (poses,) = people([read(sample.path)], [given], suppress=False)
+        sides = (known.boxes[:, 2:] - known.boxes[:, :2]).max(axis=1, keepdims=True)
+        gap = np.linalg.norm(poses.xy - known.xy, axis=2) / sides
+        found.append(gap[(known.visible > 1) & np.isfinite(gap)])
+        sizes.append(len(known.boxes))
+    gaps = np.concatenate(found)
+    assert sum(sizes) >= 5
+    assert np.mean(gaps < 0.1) > 0.6, np.mean(gaps < 0.1)
 
 
 def test_the_limb_pass_and_the_first_keypoint_pass_answer_only_while_training_them():
