@@ -206,6 +206,14 @@ def test_reports_of_the_same_people_are_compared_in_pairs(tmp_path):
     assert most_different(in_common(first.people, first.people)) == []
 
 
+def test_the_curve_rises_where_the_shift_is_a_share_of_the_torso():
+    table = _table()
+    torso = float(np.linalg.norm(BODY[5] - BODY[12]))
+    (row,) = evaluate(Oracle(table, shift=0.305 * torso), table, boxes=["gt"], limit=1).rows
+    assert row.curve == (0.0,) * 31 + (1.0,) * 20
+    assert row.auc == pytest.approx(0.39)  # trapezoid from .30 to .31, then 1
+
+
 def test_a_report_of_nobody_is_still_json():
     table = _table().select([2])
     report = evaluate(Oracle(table), table)

@@ -34,7 +34,16 @@ from vitruvian.metrics.oks_fraction import (
     keypoint_similarity,
     oks_of_pairs,
 )
-from vitruvian.metrics.pck import Hits, box_length, pck, torso_length
+from vitruvian.metrics.pck import (
+    Hits,
+    auc,
+    box_length,
+    curve,
+    normalised_distance,
+    pck,
+    torso_length,
+)
+from vitruvian.metrics.pdj import ALPHAS
 from vitruvian.metrics.report import ALL, DetectorRow, Person, Report, Row
 
 _log = logging.getLogger(__name__)
@@ -348,6 +357,7 @@ def _row(part: _Matched) -> Row:
     rng = np.random.default_rng(0)
     names = part.samples[0].skeleton.keypoints
     shares, labels = hits.joints.tolist(), hits.counted.sum(0).tolist()
+    distance = normalised_distance(part.xy, part.labels("xy"), part.length)[:, _limb_joints(part)]
     return Row(
         boxes=part.boxes,
         source=part.source,
@@ -356,6 +366,8 @@ def _row(part: _Matched) -> Row:
         pck=interval(limbs.correct.sum(1), limbs.counted.sum(1), rng),
         coco=_coco(part),
         joints=dict(zip(names, zip(shares, labels, strict=True), strict=True)),
+        curve=tuple(curve(distance, ALPHAS).round(5).tolist()),
+        auc=auc(distance),
     )
 
 
@@ -372,10 +384,14 @@ def _lengths(sample: Sample) -> Float[np.ndarray, " N"]:
 
 def _hits(part: _Matched) -> tuple[Hits, Hits]:
     """PCK of every joint, and of the limb joints (of all, where the skeleton has no such)."""
-    skeleton = part.samples[0].skeleton
     hits = pck(part.xy, part.labels("xy"), part.length, alpha=ALPHA)
+    return hits, hits.only(_limb_joints(part))
+
+
+def _limb_joints(part: _Matched) -> list[int]:
+    skeleton = part.samples[0].skeleton
     limbs = [skeleton.index(name) for name in LIMB_JOINTS if name in skeleton.keypoints]
-    return hits, hits.only(limbs or list(range(len(skeleton))))
+    return limbs or list(range(len(skeleton)))
 
 
 def _above(part: _Matched) -> Int64[np.ndarray, " P"] | None:

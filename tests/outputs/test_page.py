@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -23,6 +24,7 @@ def report(**changes):
     row = Row(
         boxes="gt", source="all", pictures=3, oks_fraction=HALF, pck=HALF, coco=None,
         joints={"nose": (0.75, 4), "tail": (np.nan, 0)},
+        curve=(0.0, 0.5, 1.0), auc=0.5,
     )  # fmt: skip
     told = Diagnosis(
         ap=0.4, gains={"miss": 0.25, "score": 0.01}, repaired=0.9, kinds=COUNTS, missed=2,
@@ -87,8 +89,17 @@ def test_the_pieces_of_a_bar_are_as_long_as_their_shares():
     assert np.array(widths) / sum(widths) == pytest.approx([0.5, 0.2, 0.15, 0.1, 0.05], abs=1e-3)
 
 
+def test_the_curve_goes_through_its_points():
+    paths = [attrs for tag, attrs in Tags(page(report())).seen if tag == "path"]
+    (line,) = [attrs["d"] for attrs in paths if attrs.get("stroke-width") == "2"]
+    assert line == "M40.0 310.0L190.0 160.0L340.0 10.0"
+    assert "area under the curve 0.500 with gt boxes" in page(report())
+
+
 def test_what_was_not_measured_is_left_out():
-    text = page(report(detector=(), diagnosis={}, reliability={}))
+    bare = [replace(row, curve=(), auc=np.nan) for row in report().rows]
+    text = page(report(detector=(), diagnosis={}, reliability={}, rows=tuple(bare)))
+    assert "PDJ" not in text
     assert "Detector" not in text
     assert "Mistakes" not in text
     assert "tail" not in text

@@ -32,6 +32,9 @@ class Row:
         pck: PCK@0.2 over the limb joints, pooled; see :attr:`Report.reference`.
         coco: AP and AR; None where they cannot be told.
         joints: PCK@0.2 and number of labels of every joint.
+        curve: PCK over the limb joints at 0, .01 … .5 of the reference (PDJ, where that is the
+            torso).
+        auc: Area under that curve, scaled to [0, 1].
     """
 
     boxes: str
@@ -41,6 +44,8 @@ class Row:
     pck: Interval
     coco: CocoScores | None
     joints: dict[str, tuple[float, int]]
+    curve: tuple[float, ...] = ()
+    auc: float = math.nan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,9 @@ _COLOURS = {
     "swap": "#8e5bb5",
     "miss": "#c7423c",
 }
+_SHADES = ("#2b6cb0", "#9fc2e8", "#d6e4f3")
+"""Of the kinds of boxes."""
+
 _WIDTH, _ROW, _LETTER = 640, 20, 7
 
 
@@ -55,6 +58,7 @@ def page(report: Report, pictures: Iterable[Shown] = ()) -> str:
         "<h2>Keypoints</h2>",
         _scores(report),
         _joints(report),
+        _curves(report),
         *([] if not report.detector else ["<h2>Detector</h2>", _detector(report)]),
         *(_mistakes(kind, found) for kind, found in report.diagnosis.items()),
         *(_trust(kind, found) for kind, found in report.reliability.items()),
@@ -147,10 +151,52 @@ def _joints(report: Report) -> str:
     bars = [
         (f"{name}, {row.boxes}" if len(whole) > 1 else name, [(share, shade)])
         for name in whole[0].joints
-        for row, shade in zip(whole, ("#2b6cb0", "#9fc2e8", "#d6e4f3"), strict=False)
+        for row, shade in zip(whole, _SHADES, strict=False)
         if not math.isnan(share := row.joints[name][0])
     ]
     return _figure("PCK@0.2 of every keypoint.", _bars(bars, "PCK"))
+
+
+def _curves(report: Report) -> str:
+    """PCK over thresholds, a line for each kind of boxes."""
+    rows = [row for row in report.rows if row.source == ALL and row.curve]
+    rows = [row for row in rows if not math.isnan(row.auc)]
+    if not rows:
+        return ""
+    side, edge = 300, 40
+    lines = _axes(f"threshold, of the {report.reference}", "PCK of the limb joints", 0.5)
+    for row, shade in zip(rows, _SHADES, strict=False):
+        steps = np.linspace(edge, edge + side, len(row.curve)).tolist()
+        points = [
+            f"{x:.1f} {10 + (1 - y) * side:.1f}" for x, y in zip(steps, row.curve, strict=True)
+        ]
+        lines.append(
+            f'<path d="M{"L".join(points)}" fill="none" stroke="{shade}" stroke-width="2">'
+            f"<title>{escape(row.boxes)}</title></path>"
+        )
+    areas = ", ".join(f"{row.auc:.3f} with {row.boxes} boxes" for row in rows)
+    text = f"PCK over its threshold (PDJ); area under the curve {areas}."
+    legend = "".join(
+        f'<span style="color:{shade}">●</span> {escape(row.boxes)} &ensp;'
+        for row, shade in zip(rows, _SHADES, strict=False)
+    )
+    return _figure(text, f"<div>{legend}</div>" + _svg(side + 54, lines, width=side + edge + 20))
+
+
+def _axes(across: str, up: str, end: float) -> list[str]:
+    """Axes of a square diagram, from 0 to ``end`` and from 0 to 1."""
+    side, edge = 300, 40
+    lines = [
+        f'<path d="M{edge} 10V{10 + side}H{edge + side}" fill="none" stroke="#1b1f24"/>',
+        f'<text x="{edge + side / 2}" y="{side + 44}" text-anchor="middle">{escape(across)}</text>',
+        f'<text transform="translate(12 {10 + side / 2}) rotate(-90)" text-anchor="middle">'
+        f"{escape(up)}</text>",
+    ]
+    for tick in (0.0, 0.5, 1.0):
+        x, y = edge + tick * side, 10 + (1 - tick) * side
+        lines.append(f'<text x="{x}" y="{side + 26}" text-anchor="middle">{tick * end:g}</text>')
+        lines.append(f'<text x="{edge - 6}" y="{y + 4}" text-anchor="end">{tick:g}</text>')
+    return lines
 
 
 def _mistakes(kind: str, found: Diagnosis) -> str:
@@ -247,17 +293,8 @@ def _bars(rows: Sequence[tuple[str, list[tuple[float, str]]]], unit: str = "shar
 def _diagram(found: Reliability) -> str:
     """Reliability: share that was right over mean score; dots as large as their bins are full."""
     side, edge = 300, 40
-    lines = [
-        f'<path d="M{edge} 10V{10 + side}H{edge + side}" fill="none" stroke="#1b1f24"/>',
-        f'<path d="M{edge} {10 + side}L{edge + side} 10" stroke="#d0d7de"/>',
-        f'<text x="{edge + side / 2}" y="{side + 44}" text-anchor="middle">score</text>',
-        f'<text transform="translate(12 {10 + side / 2}) rotate(-90)" text-anchor="middle">'
-        "share that was right</text>",
-    ]
-    for tick in (0.0, 0.5, 1.0):
-        x, y = edge + tick * side, 10 + (1 - tick) * side
-        lines.append(f'<text x="{x}" y="{side + 26}" text-anchor="middle">{tick:g}</text>')
-        lines.append(f'<text x="{edge - 6}" y="{y + 4}" text-anchor="end">{tick:g}</text>')
+    lines = _axes("score", "share that was right", 1.0)
+    lines.append(f'<path d="M{edge} {10 + side}L{edge + side} 10" stroke="#d0d7de"/>')
     most = max(found.count)
     for x, y, count in zip(found.confidence, found.accuracy, found.count, strict=True):
         if count:
