@@ -1,10 +1,10 @@
-"""DeepLabCut's labelled frames: ``CollectedData_SCORER.csv`` of one animal or of several.
+"""DeepLabCut's labelled frames: ``CollectedData_SCORER.csv`` or ``.h5``, of one animal or several.
 
 ``deeplabcut:WHERE[@ROOT]`` where WHERE is such a file, or a project's folder: all of them below its
-``labeled-data``. Frames are looked for below ROOT, the project's folder when not given. An empty
-cell is not labelled; the files have no word for hidden. Body parts that only some individuals have
-(those of ``single``) are a person of their own. Limbs are the ``skeleton`` of ``config.yaml``
-beside ``labeled-data``, where there is one. The ``.h5`` files hold the same and are not read.
+``labeled-data``, the CSV where there are both. Frames are looked for below ROOT, the project's
+folder when not given. An empty cell is not labelled; the files have no word for hidden. Body parts
+that only some individuals have (those of ``single``) are a person of their own. Limbs are the
+``skeleton`` of ``config.yaml`` beside ``labeled-data``, where there is one.
 """
 
 import csv
@@ -18,9 +18,11 @@ import numpy as np
 
 from vitruvian.core.errors import InputError
 from vitruvian.datasets.bad import Bad
+from vitruvian.datasets.frames import read_frame
 from vitruvian.datasets.named import NamedPerson, NamedPicture, named_table, skeleton_named
 from vitruvian.datasets.table import Table, parse_where, read_lines
 
+_FILES = "labeled-data/*/CollectedData_*"
 _LEVELS = ("scorer", "individuals", "bodyparts", "coords")
 
 
@@ -29,14 +31,18 @@ def deeplabcut(argument: str, bad: Bad | None = None) -> Table:
     where, bad = parse_where(argument), bad or Bad()
     files = [where.path]
     if where.path.is_dir():
-        files = sorted(where.path.glob("labeled-data/*/CollectedData_*.csv"))
+        kinds = [
+            {file.with_suffix(""): file for file in where.path.glob(f"{_FILES}.{ending}")}
+            for ending in ("h5", "csv")
+        ]
+        files = sorted((kinds[0] | kinds[1]).values())
         if not files:
-            raise InputError(f"{where.path}: no labeled-data/VIDEO/CollectedData_SCORER.csv in it")
+            raise InputError(f"{where.path}: no {_FILES}.csv or .h5 in it")
     pictures: list[NamedPicture] = []
     names: list[str] = []
     for file in files:
         with bad.record():
-            sheet = _sheet(file)
+            sheet = _frame(file) if file.suffix == ".h5" else _sheet(file)
             pictures += list(_pictures(sheet, bad))
             names += [column.part for column in sheet.columns]
     root = where.path if where.path.is_dir() else where.path.parent.parent.parent
@@ -79,6 +85,30 @@ def _sheet(file: Path) -> _Sheet:
         )
     parts, axes = header["bodyparts"], header["coords"]
     who = header.get("individuals", [""] * len(parts))
+    return _laid_out(file, who, parts, axes, rows[len(header) :], len(header) + 1)
+
+
+def _frame(file: Path) -> _Sheet:
+    """The same of an ``.h5`` file: the levels of its columns are those of the CSV's header."""
+    frame = read_frame(file)
+    depths = {len(name) for name in frame.columns}
+    if depths not in ({3}, {4}):
+        raise InputError(
+            f"{file}: columns of {sorted(depths)} levels; expected DeepLabCut's scorer, "
+            "individuals (of several animals), bodyparts and coords"
+        )
+    parts, axes = ([""] + [name[level] for name in frame.columns] for level in (-2, -1))
+    who = ["", *(name[1] if len(name) == 4 else "" for name in frame.columns)]
+    rows = [
+        ["/".join(name), *("" if np.isnan(number) else repr(number) for number in numbers)]
+        for name, numbers in zip(frame.rows, frame.values.tolist(), strict=True)
+    ]
+    return _laid_out(file, who, parts, axes, rows, 1)
+
+
+def _laid_out(
+    file: Path, who: list[str], parts: list[str], axes: list[str], rows: list[list[str]], first: int
+) -> _Sheet:
     if not len(parts) == len(axes) == len(who):
         raise InputError(f"{file}: header rows are of different lengths: is the file whole?")
     columns = [
@@ -87,8 +117,8 @@ def _sheet(file: Path) -> _Sheet:
         if axis == "x" and axes[at + 1 : at + 2] == ["y"]
     ]
     if not columns:
-        raise InputError(f"{file}: 'coords' has no pair x, y; expected DeepLabCut's CSV")
-    return _Sheet(file=file, columns=columns, rows=rows[len(header) :], first=len(header) + 1)
+        raise InputError(f"{file}: 'coords' has no pair x, y; expected DeepLabCut's labels")
+    return _Sheet(file=file, columns=columns, rows=rows, first=first)
 
 
 def _pictures(sheet: _Sheet, bad: Bad) -> Iterator[NamedPicture]:
