@@ -114,6 +114,30 @@ def test_people_of_a_json_are_gathered_by_picture(tmp_path):
         open_dataset(f"mpii:{file}")
 
 
+def test_the_json_of_cpm_tells_hidden_joints_and_its_split(tmp_path):
+    joints = [[float(k + 1), 10.0, k % 2] for k in range(16)]
+    joints[3] = [0, 0, 0]
+    person = {"joint_self": joints, "objpos": [9, 9], "scale_provided": 1.5, "dataset": "MPI"}
+    rows = [person | {"img_paths": f"{i}.jpg", "isValidation": float(i == 2)} for i in range(3)]
+    file = tmp_path / "mpii_annotations.json"
+    for content in (rows, {"root": rows}):
+        file.write_text(json.dumps(content))
+        table = open_dataset(f"mpii:{file}")
+        assert table.names == ["0.jpg", "1.jpg", "2.jpg"]
+        assert table.visible[0, :5].tolist() == [1, 2, 1, 0, 1]
+        np.testing.assert_array_equal(table.xy[0, 5], [5, 9])
+        assert table.person_fields["scale"].tolist() == [1.5] * 3
+        assert open_dataset(f"mpii:{file}#val").names == ["2.jpg"]
+        assert open_dataset(f"mpii:{file}#train").names == ["0.jpg", "1.jpg"]
+    file.write_text(json.dumps([rows[0] | {"joint_self": [[1, 2]] * 16}]))
+    with pytest.raises(InputError, match=r"people\[0\].* joints is .*expected 32 numbers"):
+        open_dataset(f"mpii:{file}")
+    del rows[1]["objpos"]
+    file.write_text(json.dumps(rows))
+    with pytest.raises(InputError, match=r"people\[1\].* has no 'center'"):
+        open_dataset(f"mpii:{file}")
+
+
 def test_other_files_are_refused(tmp_path):
     for name, message in [("a.txt", ".mat, .json or .h5"), ("a.h5", "no .h5 file")]:
         with pytest.raises(InputError, match=message):

@@ -1,9 +1,10 @@
-"""MPII Human Pose (Andriluka et al. 2014): 24 987 pictures, 16 joints; the three files in use.
+"""MPII Human Pose (Andriluka et al. 2014): 24 987 pictures, 16 joints; the four files in use.
 
-``mpii:FILE[@IMAGES][#train|#test]`` where FILE is the official ``.mat``, a ``.json`` of the HRNet
-family or an ``.h5`` of the hourglass family (the last two are splits already). All of them are
-1-based and become 0-based. The set has no person boxes: the box is the square of 200 scale pixels
-that HRNet crops around, its centre 15 scale pixels below the labelled one.
+``mpii:FILE[@IMAGES][#train|#val|#test]`` where FILE is the official ``.mat``, a ``.json`` of the
+HRNet family or of CPM, or an ``.h5`` of the hourglass family. HRNet's and the hourglass's files are
+splits already; ``#val`` is marked in CPM's alone. All are 1-based and become 0-based. The set has
+no person boxes: the box is the square of 200 scale pixels that HRNet crops around, its centre 15
+scale pixels below the labelled one.
 """
 
 from collections.abc import Iterator
@@ -32,8 +33,8 @@ JOINTS = 16
 
 
 def mpii(argument: str, bad: Bad | None = None) -> Table:
-    """Data set of ``FILE[@IMAGES][#train|#test]``."""
-    where = parse_where(argument, splits=("train", "test"))
+    """Data set of ``FILE[@IMAGES][#train|#val|#test]``."""
+    where = parse_where(argument, splits=("train", "val", "test"))
     readers = {".mat": _from_mat, ".json": _from_json, ".h5": _from_h5}
     if where.path.suffix not in readers:
         raise InputError(f"{where.path}: MPII labels are .mat, .json or .h5 files")
@@ -72,7 +73,9 @@ def _table(where: Where, people: _People, **known: np.ndarray) -> Table:
 def _from_mat(where: Where, bad: Bad) -> Table:
     """The official file; people without position or scale are left out, as in every split."""
     release = load_mat(where.path, variable="RELEASE", squeeze=True)
-    wanted = {"train": (1,), "test": (0,), "": (0, 1)}[where.split]
+    wanted = {"train": (1,), "test": (0,), "": (0, 1)}.get(where.split)
+    if wanted is None:
+        raise InputError(f"{where.path}: it does not say what is {where.split}; train or test")
     with layout(where.path, "RELEASE"):
         pictures = zip(structs(release.annolist), np.atleast_1d(release.img_train), strict=True)
         chosen = [(n, p) for n, (p, train) in enumerate(pictures) if int(train) in wanted]
@@ -125,6 +128,8 @@ def _points(rect: Any) -> Float[np.ndarray, "16 3"]:
 def _from_json(where: Where, bad: Bad) -> Table:
     """A list of people with joints, joints_vis, centre and scale; -1 is no centre."""
     rows = read_json(where.path)
+    if isinstance(rows, dict) and "root" in rows:
+        rows = rows["root"]
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise InputError(f"{where.path}: expected a list of objects, one per person")
     untold = {"joints": [[-1, -1]] * JOINTS, "joints_vis": [0] * JOINTS}
@@ -137,19 +142,39 @@ def _from_json(where: Where, bad: Bad) -> Table:
             where,
             column.texts("image"),
             joints.reshape(-1, JOINTS, 2),
-            np.where(visible > 0, 2, 0).astype(np.uint8),
+            visible.clip(0, 2).astype(np.uint8),
             column.numbers("center", np.float64, width=2),
             column.numbers("scale", np.float64),
         )
 
-    people = [_flat(untold | row) for row in rows]
+    people = [
+        _flat_of_cpm(row) if "joint_self" in row else _flat(untold | row)
+        for row in rows
+        if row.get("isValidation", where.split == "val") == (where.split == "val")
+        or not where.split
+    ]
     return usable(build, {"people": people}, bad)
 
 
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    """The record with its joints, pairs of numbers, as one list."""
+def _flat_of_cpm(row: dict[str, Any]) -> dict[str, Any]:
+    """The record of CPM's with HRNet's names; its third number is 1 visible, 0 hidden."""
+    names = {"image": "img_paths", "center": "objpos", "scale": "scale_provided"}
+    found = {ours: row[theirs] for ours, theirs in names.items() if theirs in row}
     try:
-        return row | {"joints": [number for pair in row["joints"] for number in pair]}
+        points = [(float(x), float(y), float(v)) for x, y, v in row["joint_self"]]
+    except (TypeError, ValueError):
+        return found | {"joints": row["joint_self"]}
+    return found | {
+        "joints": [number for x, y, _ in points for number in (x, y)],
+        "joints_vis": [(2 if v else 1) if x or y else 0 for x, y, v in points],
+    }
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """The record with its joints, pairs of numbers, as one list; what is labelled is visible."""
+    try:
+        joints = [number for pair in row["joints"] for number in pair]
+        return row | {"joints": joints, "joints_vis": [2 * (v > 0) for v in row["joints_vis"]]}
     except TypeError:
         return row
 
