@@ -20,11 +20,11 @@ _BIN, _REST = 1 << _SHIFT, (1 << _SHIFT) - 1
 """Pixels on a side of a bin."""
 _SIDE = _BIN + 1
 """The same with the first ones of the next bin, which a vote may touch."""
-_WINDOW = 5
+_WINDOW = 6
 """Bins on a side of the windows that are blurred."""
 _SLACK = 0.8
 """A bin needs this share of the votes that a peak has: a block's votes lie around its own."""
-_RUN, _MAPS = 1 << 13, 6
+_RUN, _MAPS = 1 << 12, 6
 """Blocks and maps that are looked at together; bound the memory."""
 
 
