@@ -120,3 +120,68 @@ def test_device_and_codec_correct_boxes_alike():
     deltas = rng.normal(0, 9, (50, 4)).astype(np.float32)
     theirs = decode(torch.tensor(deltas), torch.tensor(boxes), Proposals().weights)
     np.testing.assert_allclose(corrected(boxes, deltas, Proposals().weights), theirs, rtol=1e-5)
+
+
+def detectron2_name(name: str) -> str:
+    """What detectron2 calls a parameter of ours."""
+    rules = (
+        (r"trunk\.conv1\.", "backbone.bottom_up.stem.conv1."),
+        (r"trunk\.bn1\.", "backbone.bottom_up.stem.conv1.norm."),
+        (r"downsample\.0\.", "shortcut."),
+        (r"downsample\.1\.", "shortcut.norm."),
+        (r"\.bn(\d)\.", r".conv\1.norm."),
+        (r"rpn\.conv\.", "proposal_generator.rpn_head.conv."),
+        (r"rpn\.score\.", "proposal_generator.rpn_head.objectness_logits."),
+        (r"rpn\.box\.", "proposal_generator.rpn_head.anchor_deltas."),
+        (r"head\.fc6\.", "roi_heads.box_head.fc1."),
+        (r"head\.fc7\.", "roi_heads.box_head.fc2."),
+        (r"^score\.", "roi_heads.box_predictor.cls_score."),
+        (r"^box\.", "roi_heads.box_predictor.bbox_pred."),
+    )
+    levels = {"inner": "lateral", "outer": "output"}
+    name = re.sub(r"trunk\.layer(\d)", lambda m: f"backbone.bottom_up.res{int(m[1]) + 1}", name)
+    name = re.sub(
+        r"neck\.(inner|outer)\.(\d)",
+        lambda m: f"backbone.fpn_{levels[m[1]]}{int(m[2]) + 2}",
+        name,
+    )
+    for pattern, theirs in rules:
+        name = re.sub(pattern, theirs, name)
+    return name
+
+
+def as_detectron2(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A checkpoint of theirs: nobody is the last class, and has no correction of a box."""
+    found = {}
+    for name, value in state.items():
+        if name.startswith("score."):
+            value = value.roll(-1, dims=0)
+        if name.startswith("box."):
+            value = value[4:]
+        if not name.endswith("num_batches_tracked"):
+            found[detectron2_name(name)] = value
+    return found
+
+
+def test_detectron2s_names_and_order_of_classes_load():
+    net, other = tiny(), tiny()
+    theirs = as_detectron2(net.state_dict())
+    extra = {"pixel_mean": torch.zeros(3, 1, 1), "pixel_std": torch.ones(3, 1, 1)}
+    extra |= {"proposal_generator.anchor_generator.cell_anchors.0": torch.zeros(3, 4)}
+    assert "backbone.bottom_up.res3.0.shortcut.norm.running_mean" in theirs
+    assert convert.load(other, theirs | extra, LAYOUTS) == "detectron2"
+    for name, value in net.state_dict().items():
+        ours = other.state_dict()[name]
+        if name.startswith("box."):
+            assert torch.equal(ours[4:], value[4:])
+            assert not ours[:4].any()
+        elif not name.endswith("num_batches_tracked"):
+            assert torch.equal(ours, value), name
+
+
+def test_anchors_are_rounded_as_in_torchvision_or_not_as_in_detectron2():
+    rounded, exact = (FasterRCNN(ResNet(18), width=8, hidden=16, aligned=a) for a in (False, True))
+    assert torch.equal(rounded.anchors0, rounded.anchors0.round())
+    assert not torch.equal(exact.anchors0, exact.anchors0.round())
+    sides = exact.anchors0[:, 2:] - exact.anchors0[:, :2]
+    torch.testing.assert_close(sides.prod(dim=1), torch.full((3,), 32.0**2))

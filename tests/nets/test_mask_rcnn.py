@@ -1,9 +1,11 @@
 import pytest
 import torch
 
+from tests.nets.test_faster_rcnn import as_detectron2
 from tests.nets.test_faster_rcnn import tiny as tiny_boxes
+from vitruvian.nets import convert
 from vitruvian.nets.count import parameters
-from vitruvian.nets.mask_rcnn import KeypointHead, MaskRCNN, keypoint_cells, mask_rcnn
+from vitruvian.nets.mask_rcnn import LAYOUTS, KeypointHead, MaskRCNN, keypoint_cells, mask_rcnn
 
 
 def tiny() -> MaskRCNN:
@@ -50,3 +52,25 @@ def test_a_keypoint_lies_in_the_cell_of_its_place_in_the_box():
 def test_maps_are_four_times_as_fine_as_the_features(size):
     head = KeypointHead(8, 3, width=8, depth=1)
     assert head(torch.zeros(2, 8, size, size)).shape == (2, 3, 4 * size, 4 * size)
+
+
+def test_detectron2s_names_load():
+    net, other = tiny(), tiny()
+    state = net.state_dict()
+    boxes = {k.removeprefix("boxes."): v for k, v in state.items() if k.startswith("boxes.")}
+    theirs = as_detectron2(boxes)
+    for ours, name in (("convs.0", "conv_fcn1"), ("convs.2", "conv_fcn2"), ("up", "score_lowres")):
+        for part in ("weight", "bias"):
+            theirs[f"roi_heads.keypoint_head.{name}.{part}"] = state[f"keypoints.{ours}.{part}"]
+    assert convert.load(other, theirs, LAYOUTS) == "detectron2"
+    assert torch.equal(other.keypoints.up.weight, net.keypoints.up.weight)
+    assert torch.equal(other.boxes.score.weight, net.boxes.score.weight)
+    assert torch.equal(other.trunk.layer4[1].conv2.weight, net.trunk.layer4[1].conv2.weight)
+
+
+def test_detectron2s_form_is_a_setting():
+    with torch.device("meta"):
+        net = mask_rcnn(style="caffe", aligned=True)
+    assert net.boxes.aligned
+    assert net.trunk.layer2[0].conv1.stride == (2, 2)
+    assert net.trunk.layer2[0].conv2.stride == (1, 1)

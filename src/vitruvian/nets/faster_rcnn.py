@@ -8,10 +8,13 @@ While training, the network is given the people's boxes, adds them to its propos
 a sample of those; the loss (``train/joint_losses.py``) matches them anew.
 """
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vitruvian.nets.blocks import Style
 from vitruvian.nets.boxes import (
     anchor_grid,
     area,
@@ -22,7 +25,7 @@ from vitruvian.nets.boxes import (
     match,
     unsuppressed,
 )
-from vitruvian.nets.convert import Layout
+from vitruvian.nets.convert import Layout, rename
 from vitruvian.nets.resnet import IMAGENET as IMAGENET
 from vitruvian.nets.resnet import ResNet
 from vitruvian.nets.roi import level_of, roi_align
@@ -30,7 +33,53 @@ from vitruvian.nets.roi import level_of, roi_align
 WEIGHTS = (10.0, 10.0, 5.0, 5.0)
 """Factors on the second look's answers for x, y, width and height."""
 
+DETECTRON2 = (
+    (r"pixel_(mean|std)$|proposal_generator\.anchor_generator\.", None),
+    (r"backbone\.bottom_up\.stem\.conv1\.norm\.", "trunk.bn1."),
+    (r"backbone\.bottom_up\.stem\.", "trunk."),
+    *((rf"backbone\.fpn_lateral{n + 2}\.", f"neck.inner.{n}.") for n in range(4)),
+    *((rf"backbone\.fpn_output{n + 2}\.", f"neck.outer.{n}.") for n in range(4)),
+    *(
+        (rf"backbone\.bottom_up\.res{n + 1}\.(\d+)\.{theirs}\.", rf"trunk.layer{n}.\1.{ours}.")
+        for n in range(1, 5)
+        for theirs, ours in (
+            *((rf"conv{k}\.norm", f"bn{k}") for k in (1, 2, 3)),
+            *((f"conv{k}", f"conv{k}") for k in (1, 2, 3)),
+            (r"shortcut\.norm", "downsample.1"),
+            ("shortcut", "downsample.0"),
+        )
+    ),
+    (r"proposal_generator\.rpn_head\.conv\.", "rpn.conv."),
+    (r"proposal_generator\.rpn_head\.objectness_logits\.", "rpn.score."),
+    (r"proposal_generator\.rpn_head\.anchor_deltas\.", "rpn.box."),
+    (r"roi_heads\.box_head\.fc1\.", "head.fc6."),
+    (r"roi_heads\.box_head\.fc2\.", "head.fc7."),
+    (r"roi_heads\.box_predictor\.cls_score\.", "score."),
+    (r"roi_heads\.box_predictor\.bbox_pred\.", "box."),
+)
+"""detectron2's names; nobody is the last of its classes, the first of ours."""
+
+
+def detectron2(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A checkpoint of detectron2 by our names, with its classes in our order.
+
+    Nobody's correction of a box, which detectron2 does not have and nothing uses, is 0.
+    """
+    found = {}
+    for key, value in state.items():
+        name = rename(key, DETECTRON2)
+        if name is None:
+            continue
+        if name.startswith("score."):
+            value = value.roll(1, dims=0)
+        elif name.startswith("box."):
+            value = torch.cat([torch.zeros_like(value[:4]), value])
+        found[name] = value
+    return found
+
+
 LAYOUTS: dict[str, Layout] = {
+    "detectron2": detectron2,
     "torchvision": (
         (r"backbone\.body\.", "trunk."),
         (r"backbone\.fpn\.inner_blocks\.(\d)\.(0\.)?", r"neck.inner.\1."),
@@ -41,7 +90,7 @@ LAYOUTS: dict[str, Layout] = {
         (r"roi_heads\.box_head\.", "head."),
         (r"roi_heads\.box_predictor\.cls_score\.", "score."),
         (r"roi_heads\.box_predictor\.bbox_pred\.", "box."),
-    )
+    ),
 }
 """How public checkpoints name the parameters of :class:`FasterRCNN` on a pyramid."""
 
@@ -120,6 +169,7 @@ class FasterRCNN(nn.Module):
         sample: Number of boxes that a view teaches from, and the largest share with people.
         sizes: Anchors' roots of area, one tuple per level.
         frozen: Normalisation of the trunk stays as it was trained elsewhere.
+        aligned: Boxes are read, and anchors are not rounded, as in detectron2.
     """
 
     looks_at = ("boxes",)
@@ -138,14 +188,16 @@ class FasterRCNN(nn.Module):
         sample: tuple[int, float] = (512, 0.25),
         sizes: tuple[tuple[float, ...], ...] = ((32,), (64,), (128,), (256,), (512,)),
         frozen: bool = True,
+        aligned: bool = False,
     ) -> None:
         super().__init__()
         self.trunk, self.pyramid, self.frozen, self.sample = trunk, pyramid, frozen, sample
+        self.aligned = aligned
         self.proposals, self.before = proposals, before
         self.strides = (4, 8, 16, 32, 64) if pyramid else (8,)
         ratios = (0.5, 1.0, 2.0)
         for level, row in enumerate(sizes):
-            anchors = base_anchors(row, ratios, whole=pyramid)
+            anchors = base_anchors(row, ratios, whole=pyramid and not aligned)
             self.register_buffer(f"anchors{level}", anchors, persistent=False)
         inputs = width if pyramid else trunk.widths[2]
         self.rpn = Proposer(inputs, len(ratios) * len(sizes[0]), inputs if pyramid else width)
@@ -256,7 +308,8 @@ class FasterRCNN(nn.Module):
     def read(self, levels: list[Tensor], rois: Tensor, size: int) -> Tensor:
         """Features of boxes B R 4: B R C size size."""
         level = level_of(rois, len(levels))
-        return roi_align(levels, rois, level, self.strides[: len(levels)], size)
+        strides = self.strides[: len(levels)]
+        return roi_align(levels, rois, level, strides, size, aligned=self.aligned)
 
     def _tail(self, x: Tensor) -> Tensor:
         return self.trunk.layer4(F.max_pool2d(x, 2)).mean(dim=(2, 3))
@@ -274,9 +327,16 @@ def _undilate(level: nn.Module) -> None:
             module.dilation = module.padding = (1, 1)
 
 
-def faster_rcnn_fpn(depth: int = 50, classes: int = 2, proposals: int = 1000) -> FasterRCNN:
-    """On the pyramid of a ResNet, as torchvision and detectron2 have it."""
-    return FasterRCNN(ResNet(depth), classes, proposals=proposals)
+def faster_rcnn_fpn(
+    depth: int = 50,
+    classes: int = 2,
+    proposals: int = 1000,
+    style: Style = "pytorch",
+    aligned: bool = False,
+) -> FasterRCNN:
+    """On the pyramid of a ResNet, as torchvision has it; detectron2: ``caffe`` and ``aligned``."""
+    trunk = ResNet(depth, style=style)
+    return FasterRCNN(trunk, classes, proposals=proposals, aligned=aligned)
 
 
 def faster_rcnn_atrous(depth: int = 101, classes: int = 2, proposals: int = 300) -> FasterRCNN:

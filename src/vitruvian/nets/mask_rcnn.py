@@ -4,14 +4,18 @@ He, Gkioxari, Dollar and Girshick, "Mask R-CNN", ICCV 2017, Sec. 5, as torchvisi
 have it. ``codecs/roi_keypoints.py`` reads the outputs.
 """
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vitruvian.nets.blocks import Style
 from vitruvian.nets.boxes import area, clip, decode, unsuppressed
 from vitruvian.nets.convert import Layout
 from vitruvian.nets.faster_rcnn import LAYOUTS as BOXES
 from vitruvian.nets.faster_rcnn import WEIGHTS, FasterRCNN
+from vitruvian.nets.faster_rcnn import detectron2 as boxes_of_detectron2
 from vitruvian.nets.resnet import IMAGENET as IMAGENET
 from vitruvian.nets.resnet import ResNet
 
@@ -23,12 +27,30 @@ HEAD: dict[str, Layout] = {
 }
 """How public checkpoints name the parameters of :class:`KeypointHead`."""
 
+
+def detectron2(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A checkpoint of detectron2's Keypoint R-CNN by our names."""
+    head, rest = "roi_heads.keypoint_head.", {}
+    found = {}
+    for key, value in state.items():
+        place = key.removeprefix(head)
+        if place == key:
+            rest[key] = value
+        elif place.startswith("conv_fcn"):
+            number, _, name = place.removeprefix("conv_fcn").partition(".")
+            found[f"keypoints.convs.{2 * int(number) - 2}.{name}"] = value
+        else:
+            found[place.replace("score_lowres.", "keypoints.up.")] = value
+    return found | {f"boxes.{name}": value for name, value in boxes_of_detectron2(rest).items()}
+
+
 LAYOUTS: dict[str, Layout] = {
+    "detectron2": detectron2,
     "torchvision": (
         (r"roi_heads\.keypoint_head\.", "keypoints.convs."),
         (r"roi_heads\.keypoint_predictor\.kps_score_lowres\.", "keypoints.up."),
         *((pattern, f"boxes.{name}") for pattern, name in BOXES["torchvision"]),
-    )
+    ),
 }
 """How public checkpoints name the parameters of :class:`MaskRCNN`."""
 
@@ -140,7 +162,13 @@ def keypoint_cells(xy: Tensor, boxes: Tensor, side: int) -> tuple[Tensor, Tensor
     return index.long(), inside
 
 
-def mask_rcnn(depth: int = 50, channels: int = 17, people: int = 20) -> MaskRCNN:
-    """On the pyramid of a ResNet, as published."""
-    boxes = FasterRCNN(ResNet(depth), classes=2)
+def mask_rcnn(
+    depth: int = 50,
+    channels: int = 17,
+    people: int = 20,
+    style: Style = "pytorch",
+    aligned: bool = False,
+) -> MaskRCNN:
+    """On the pyramid of a ResNet, as torchvision has it; detectron2: ``caffe`` and ``aligned``."""
+    boxes = FasterRCNN(ResNet(depth, style=style), classes=2, aligned=aligned)
     return MaskRCNN(boxes, KeypointHead(256, channels), people=people)
