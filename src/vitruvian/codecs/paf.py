@@ -402,8 +402,11 @@ def _pairs(
     begin = np.cumsum(counts) - counts
     peak = np.arange(len(limb)) - np.repeat(begin - places[limbs.reshape(-1)], counts)
     firsts, seconds = counts[::2], counts[1::2]
-    rows = np.arange(len(limb))[np.repeat(np.tile([True, False], len(limbs)), counts)]
+    ends = np.arange(len(limb), dtype=np.int32)
+    rows = ends[np.repeat(np.tile([True, False], len(limbs)), counts)]
     partners = np.repeat(seconds, firsts)
     start = np.repeat(rows, partners)
-    shift = np.cumsum(partners) - partners - np.repeat(begin[1::2], firsts)
-    return limb, peak, start, np.arange(len(start)) - np.repeat(shift, partners)
+    shift = np.repeat(begin[1::2], firsts) - np.cumsum(partners) + partners
+    stop = np.repeat(shift.astype(np.int32), partners)
+    stop += np.arange(len(stop), dtype=np.int32)
+    return limb, peak, start, stop
