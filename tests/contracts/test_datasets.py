@@ -132,6 +132,18 @@ def test_real_labels_keep_the_invariants_and_lie_in_their_boxes(name, shared):
     assert inside.all(2)[labelled].mean() > 0.98
 
 
+@pytest.mark.shared
+@pytest.mark.parametrize("name", sorted({*SAMPLES} - {"lsp", "lspet", "posetrack"}))
+def test_half_of_a_real_file_is_refused_by_name(name, shared, tmp_path):
+    file = shared / SAMPLES[name].partition("@")[0]
+    half = tmp_path / f"half{file.suffix}"
+    half.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    for bad in (None, Bad(skip=True)):
+        with pytest.raises(InputError) as error:
+            open_dataset(f"{name}:{half}", bad=bad)
+        assert str(half) in str(error.value)
+
+
 def _table(seed: int, bones: Skeleton, people_of: list[int]) -> Table:
     """Any table: pictures without people, crowds, absent joints."""
     rng = np.random.default_rng(seed)
