@@ -121,7 +121,7 @@ def test_the_pictures_that_differ_most_are_drawn_labels_first_second(two_reports
     files = sorted(Path("most").iterdir())
     assert [file.name for file in files] == ["001.jpg", "002.jpg"]
     drawn = cv2.imread(str(files[0]))
-    assert drawn.shape == (240, 540, 3)
+    assert drawn.shape == (320, 870, 3)
     labels, old, new = (_dots(panel) for panel in np.split(drawn, 3, axis=1))
     assert old < labels < new
     told = json.loads(Path("told.json").read_text())["differences"]

@@ -18,8 +18,8 @@ from vitruvian.outputs.page import Shown
 if TYPE_CHECKING:
     from vitruvian.evaluate import Answers
 
-_SIZE = (240, 180)
-"""(H, W) of a panel in pixels."""
+_PERSON, _PICTURE = (240, 180), (320, 290)
+"""(H, W) in pixels of a panel around one person, and around those of a picture."""
 
 
 def worst(report: Report, answers: "Answers", count: int) -> Iterator[Shown]:
@@ -37,7 +37,7 @@ def worst(report: Report, answers: "Answers", count: int) -> Iterator[Shown]:
         right = f"{person.correct} of {person.counted} limb joints"
         yield Shown(
             caption=f"{person.source} {person.image_id}: found, labels; {right}",
-            image=_side_by_side(sample, _box(sample, [person.id]), panels),
+            image=_side_by_side(sample, _box(sample, [person.id]), panels, _PERSON),
         )
 
 
@@ -75,7 +75,7 @@ def differing(
         yield Shown(
             caption=f"{person.source} {person.image_id}, {person.boxes} boxes: labels, "
             f"{names[0]} ({scores[0]}), {names[1]} ({scores[1]})",
-            image=_side_by_side(sample, _box(sample, changed), panels),
+            image=_side_by_side(sample, _box(sample, changed), panels, _PICTURE),
         )
 
 
@@ -106,7 +106,7 @@ def _kept(people: Sequence[Person], sample: Sample) -> Poses:
     rows = [person.pose for person in people if person.pose]
     count = len(sample.skeleton)
     points = np.array(rows, np.float32).reshape(-1, count, 3)
-    boxes = [_box(sample, [person.id]) for person in people if person.pose]
+    boxes = [_box(sample, [person.id]) for person in people if person.pose]  # set line widths
     return _poses(points[..., :2], points[..., 2], np.array(boxes).reshape(-1, 4), sample)
 
 
@@ -122,20 +122,24 @@ def _poses(xy: np.ndarray, scores: np.ndarray, boxes: np.ndarray, sample: Sample
 
 
 def _box(sample: Sample, ids: Sequence[int]) -> Float32[np.ndarray, " 4"]:
-    """The box around the boxes of some people."""
+    """The box around the boxes of some people, a pixel at least."""
     boxes = sample.boxes[np.isin(sample.ids, ids)]
-    return np.concatenate([boxes[:, :2].min(0), boxes[:, 2:].max(0)])
+    low = boxes[:, :2].min(0)
+    return np.concatenate([low, np.maximum(boxes[:, 2:].max(0), low + 1)])
 
 
 def _side_by_side(
-    sample: Sample, box: Float32[np.ndarray, " 4"], panels: Sequence[tuple[Poses, float]]
+    sample: Sample,
+    box: Float32[np.ndarray, " 4"],
+    panels: Sequence[tuple[Poses, float]],
+    size: tuple[int, int],
 ) -> Image:
     """The picture around a box, once for each poses and the least score of what is drawn."""
     from vitruvian.core.view import View
     from vitruvian.image.warp import warp
     from vitruvian.outputs.draw import draw
 
-    view = View.crop(box, _SIZE, padding=1.4)
+    view = View.crop(box, size, padding=1.2)
     sides = [warp(draw(sample.path, poses, kpt_thr=least), view) for poses, least in panels]
     return np.concatenate(sides, axis=1)
 
