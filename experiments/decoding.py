@@ -20,6 +20,14 @@ from weights import complete
 
 from vitruvian.systems.g_rmi import g_rmi_s
 
+WAYS = (
+    ("heatmap", "heatmap", 4.0),
+    ("offset", "offset", 4.0),
+    ("hough", "hough", 4.0),
+    ("hough, bins of 10", "hough", 10.0),
+)
+"""Name, decoding, and size of the votes' bins in view pixels."""
+
 
 def main() -> None:
     """Teach two heads, read them in four ways."""
@@ -34,9 +42,9 @@ def main() -> None:
         complete(both, page, args)
     fields = answers(both.net, people)
     found = {}
-    for way in ("heatmap", "offset", "hough"):
-        read = replace(page, codec=replace(page.codec, decoding=way))
-        found[way] = passed(similarity(read, fields, people))
+    for name, way, kernel in WAYS:
+        read = replace(page, codec=replace(page.codec, decoding=way, kernel=kernel))
+        found[name] = passed(similarity(read, fields, people))
     alone = replace(
         page, recipe=replace(page.recipe, loss="heatmap=disk_logistic*4,offset=huber*0")
     )

@@ -66,7 +66,8 @@ def g_rmi_s() -> System:
     """The same targets, losses, votes and scores on the bundled pose network's features, 192 x 144.
 
     Not the paper's network: half a million parameters, of which only the head is taught. Cells are
-    finer, at stride 4, and discs shrink with the view, to a radius of 14 pixels.
+    finer, at stride 4; discs shrink with the view, to a radius of 14 pixels; votes of so small a
+    network scatter, so their kernel is wider.
 
         vitruvian train g_rmi_s --start pose.safetensors --data coco:TRAIN.json
 
@@ -79,7 +80,7 @@ def g_rmi_s() -> System:
         net="small:small_disk",
         net_args={"channels": len(people)},
         input=Input(size=(192, 144), padding=1.25),
-        codec=DiskOffset(skeleton=people, stride=4, radius=14.0, decoding="hough"),
+        codec=DiskOffset(skeleton=people, stride=4, radius=14.0, kernel=10.0),
         skeleton=people,
         recipe=heads_recipe("heatmap=disk_logistic*4,offset=huber*1"),
         test=TEST,
