@@ -12,7 +12,8 @@ from vitruvian.datasets import open_dataset
 from vitruvian.datasets.synthetic import run_lengths, to_record
 from vitruvian.image import makehuman_files, scenes
 from vitruvian.image.read import read
-from vitruvian.train.feed import Pictures
+from vitruvian.systems.vitruvian import vitruvian_pose_s
+from vitruvian.train.feed import People, Pictures
 
 
 def contents(folder):
@@ -101,6 +102,20 @@ def test_a_stream_gives_the_samples_and_pictures_of_the_folder(synth, tmp_path):
         for name in ("xy", "visible", "boxes", "area", "crowd", "size", "fully_annotated", "ids"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
         np.testing.assert_array_equal(pictures(one.path), read(other.path))
+
+
+def test_training_reads_a_stream_without_any_file():
+    stream = open_dataset("synthetic:stream?seed=3&scenes=3&size=96")
+    system = vitruvian_pose_s()
+    views = []
+    for _ in range(2):
+        source = People([stream], system)
+        view, targets = source.item(0, np.random.default_rng(5))[:2]
+        views.append(view)
+        assert targets
+    assert views[0].shape == (*system.input.size, 3)
+    np.testing.assert_array_equal(*views)
+    assert views[0].std() > 5
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 import vitruvian.image.makehuman_files as module
 from vitruvian.core.errors import InputError
 from vitruvian.image.makehuman_files import SOURCES, address, get_assets, wanted
+from vitruvian.image.scenes import Sources, scene
 
 FILES = {
     "mpfb/data/3dobjs/base.obj": b"v 0 0 0\n",
@@ -83,6 +85,21 @@ def test_a_copy_of_the_repositories_serves_as_well(tmp_path, source):
         file.write_bytes(gzip.compress(content) if path.endswith(".target") else content)
     assert "5 of them new" in get_assets(tmp_path / "out", copies)
     assert (tmp_path / "out/mpfb/data/3dobjs/base.obj").read_bytes() == b"v 0 0 0\n"
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_the_authors_files_are_the_known_ones_and_make_people(shared, tmp_path):
+    with tarfile.open(shared / "synth" / "assets.tar.xz") as pack:
+        pack.extractall(tmp_path, filter="data")
+
+    def no_network(url):
+        raise AssertionError(f"{url} is not here or another")
+
+    assert "0 of them new" in get_assets(tmp_path, fetch=no_network)
+    made = scene(11, 210, 160, Sources(assets=str(tmp_path)))
+    assert made.about["bodies"] == "makehuman"
+    assert (made.visible == 2).sum() > 20
 
 
 def test_other_paths_have_no_address():

@@ -149,8 +149,8 @@ def streamed(path: str) -> Image:
     """The picture of a sample of a stream, with what JPEG makes of it."""
     spec, _, number = path.rpartition("#")
     made = drawn(_settings(spec.removeprefix("synthetic:")), int(number))
-    image: np.ndarray = cv2.imdecode(np.frombuffer(to_jpeg(made), np.uint8), cv2.IMREAD_COLOR)
-    return np.ascontiguousarray(image[..., ::-1])
+    image = cv2.imdecode(np.frombuffer(to_jpeg(made), np.uint8), cv2.IMREAD_COLOR)
+    return np.ascontiguousarray(np.asarray(image, np.uint8)[..., ::-1])
 
 
 def to_jpeg(made: Scene) -> bytes:

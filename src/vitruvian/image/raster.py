@@ -303,7 +303,9 @@ def _grouped(meshes: Sequence[Mesh], hits: Hits, samples: int) -> tuple[Places, 
     seen = own[hits.number].astype(np.int16)
     h, w = seen.shape
     blocks = seen.reshape(h // samples, samples, w // samples, samples)
-    alike = (blocks == blocks[:, :1, :, :1]).all((1, 3)) & (blocks[:, 0, :, 0] >= 0)
+    alike = blocks[:, 0, :, 0] >= 0
+    for i, j in np.ndindex(samples, samples):
+        alike &= blocks[:, i, :, j] == blocks[:, 0, :, 0]
     row, column = np.nonzero(alike)
     np.copyto(blocks, np.int16(-1), where=alike[:, None, :, None])
     rows, columns = np.nonzero(seen >= 0)
