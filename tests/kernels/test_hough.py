@@ -26,21 +26,20 @@ def discs(places, cells, stride, rng):
 
 
 def plain(chance, offset, rule):
-    """The same by whole maps."""
+    """The same by whole maps and the votes of every pixel, in the unit of the rule."""
     h, w = chance.shape[1:]
     size = ((h - 1) * rule.stride + 1, (w - 1) * rule.stride + 1)
     between = [
-        np.maximum(
-            0, 1 - np.abs(np.arange(0, side, rule.step)[:, None] / rule.stride - np.arange(n))
-        )
+        np.maximum(0, 1 - np.abs(np.arange(side)[:, None] / rule.stride - np.arange(n)))
         for side, n in zip(size, (h, w), strict=True)
     ]
     found = []
     for k, weak in enumerate(chance):
         weight, dx, dy = (between[0] @ f @ between[1].T for f in (weak, *offset[2 * k : 2 * k + 2]))
         y, x = np.nonzero(weight > rule.floor)
-        place = np.stack([x * rule.step + dx[y, x], y * rule.step + dy[y, x]], axis=1)
+        place = np.stack([x + dx[y, x], y + dy[y, x]], axis=1)
         grid = collect(np.zeros(len(x), np.intp), place, weight[y, x], (1, *size))[0]
+        grid /= rule.step**2
         if rule.margin:
             side = (2 * rule.margin + 1,) * 2
             grid = cv2.GaussianBlur(grid, side, rule.blur, borderType=cv2.BORDER_REFLECT)
@@ -52,23 +51,39 @@ def plain(chance, offset, rule):
     return np.array(found).reshape(-1, 4)
 
 
-@pytest.mark.parametrize(
-    ("stride", "step", "blur"), [(16, 1, 2.0), (16, 2, 2.0), (8, 2, 1.0), (8, 3, 2.0), (4, 1, 0.0)]
-)
-def test_peaks_are_those_of_the_whole_maps(stride, step, blur):
-    rng = np.random.default_rng(stride + step)
-    cells = (11, 14)
+def scene(stride, rng):
+    """Maps without anybody, with one, with six, and with two in the corners."""
     limit = np.array([13, 10]) * stride
     places = [rng.uniform(0, 1, (n, 2)) * limit for n in (0, 1, 6)] + [np.array([[0, 0], limit])]
-    chance, offset = discs(places, cells, stride, rng)
-    rule = Rule(stride=stride, step=step, floor=-1.0, blur=blur, least=13.0 / step**2)
+    return discs(places, (11, 14), stride, rng)
+
+
+@pytest.mark.parametrize(("stride", "blur"), [(16, 2.0), (8, 2.0), (4, 0.0)])
+def test_peaks_are_those_of_the_whole_maps(stride, blur):
+    chance, offset = scene(stride, np.random.default_rng(stride))
+    rule = Rule(stride=stride, step=1, floor=-1.0, blur=blur, least=13.0)
 
     owner, xy, votes = vote_peaks(chance, offset, rule)
 
     wanted = plain(chance, offset, rule)
-    assert len(wanted) > 6
+    assert len(wanted) > 4
     assert np.array_equal(np.column_stack([owner, xy]), wanted[:, :3])
     assert votes == pytest.approx(wanted[:, 3], rel=2e-3)
+
+
+@pytest.mark.parametrize("step", [2, 4])
+def test_fewer_votes_have_the_same_peaks_within_a_pixel(step):
+    chance, offset = scene(16, np.random.default_rng(16))
+    rule = Rule(stride=16, step=step, floor=-1.0, blur=2.0, least=13.0 / step**2)
+
+    owner, xy, votes = vote_peaks(chance, offset, rule)
+
+    wanted = plain(chance, offset, rule)
+    wanted = wanted[wanted[:, 3] > 2 * rule.least]
+    assert len(wanted) > 4
+    for k, x, y, height in wanted:
+        near = (owner == k) & (np.abs(xy - [x, y]) <= 1).all(axis=1)
+        assert votes[near].max() == pytest.approx(height, rel=0.15)
 
 
 def test_nothing_votes_and_nothing_is_found():

@@ -33,8 +33,8 @@ class Offsets:
         skeleton: Keypoints; its ``parents`` are the body along which people grow.
         stride: View pixels per cell.
         radius: Of the disks, in pixels.
-        step: Of each axis, only every such pixel votes, for its neighbours too; 1 is the published
-            way, 2 is twice as fast and moves a keypoint by a pixel now and then.
+        step: Of each axis, one vote counts for so many pixels; 1 is the published way, 2 is up to
+            twice as fast and moves a keypoint by a pixel now and then.
         floor: Blocks of about four pixels a side whose middle has no higher chance do not vote.
         blur: Standard deviation in pixels that smooths the votes.
         peak: Lowest height of a peak of the votes: 1 is a whole disk that agrees.

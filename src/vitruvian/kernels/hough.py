@@ -34,7 +34,7 @@ class Rule:
 
     Attributes:
         stride: Pixels per cell.
-        step: Of each axis, every such pixel votes.
+        step: Of each axis, one vote counts for so many pixels.
         floor: Only blocks vote in whose middle the chance is above this.
         blur: Standard deviation of the Gaussian that smooths the votes, pixels; 0 for none.
         least: Peaks are above this, votes.
@@ -48,7 +48,7 @@ class Rule:
 
     @property
     def group(self) -> int:
-        """Voting pixels on a side of a block."""
+        """Votes on a side of a block."""
         group = max(_BIN // self.step, 1)
         return group if self.stride % (group * self.step) == 0 else 1
 
@@ -117,7 +117,7 @@ def vote_peaks(
 def _side(cells: int, stride: int, step: int, group: int) -> _Side:
     size = (cells - 1) * stride + 1
     first = np.arange(0, size, step * group)
-    middle = np.minimum((first + (group - 1) * step / 2) / stride, cells - 1)
+    middle = np.minimum((first + (group * step - 1) / 2) / stride, cells - 1)
     cell = np.minimum(first // stride, max(cells - 2, 0))
     return _Side(
         size=size,
@@ -212,9 +212,10 @@ def _taps(rule: Rule) -> np.ndarray:
 def _votes(
     fields: np.ndarray, block: np.ndarray, down: _Side, across: _Side, rule: Rule
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Map of M votes, and weight, x and y (3 M): those of all pixels of some blocks.
+    """Map of M votes, and weight, x and y (3 M): those of some blocks.
 
-    In a block each field is a + b x + c y + d x y of the pixels' numbers x and y.
+    In a block each field is a + b x + c y + d x y of the place x, y. Where fewer vote than there
+    are pixels, their mean and their variance on each axis are those of the pixels.
     """
     _, _, h, w = fields.shape
     line, j = np.divmod(block, len(across.first))
@@ -228,17 +229,22 @@ def _votes(
     bend += first - c
     b -= first
     c -= first
-    x, y, each = across.share[j], down.share[i], np.float32(rule.step / rule.stride)
+    x, y = across.share[j], down.share[i]
     c += bend * x
     first += b * x + c * y
     b += bend * y
-    at = np.arange(rule.group, dtype=np.float32) * each
+    pixels = rule.group * rule.step
+    gap = np.sqrt((pixels**2 - 1) / (rule.group**2 - 1)) if rule.group > 1 else 0.0
+    at = (pixels - 1) / 2 + gap * (np.arange(rule.group) - (rule.group - 1) / 2)
+    at = (at / rule.stride).astype(np.float32)
     x, y = np.tile(at, rule.group), np.repeat(at, rule.group)
     factors = np.stack([first, b, c, bend], axis=-1).reshape(-1, 4)
     votes = (factors @ np.stack([np.ones_like(x), x, y, x * y])).reshape(3, len(block), len(x))
-    for pixel, side, step in ((j, across, x), (i, down, y)):
-        if side.first[-1] + rule.step * (rule.group - 1) >= side.size:
-            votes[0][side.first[pixel][:, None] + step * rule.stride >= side.size] = 0
+    for number, side, place in ((j, across, x), (i, down, y)):
+        left = side.size - int(side.first[-1])
+        if left < pixels:  # the last block ends beyond the view
+            share = place * rule.stride < left if rule.step == 1 else np.full(len(x), left / pixels)
+            votes[0][number == len(side.first) - 1] *= share.astype(np.float32)
     return np.repeat(owner.astype(np.int32), rule.group**2), votes.reshape(3, -1)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from vitruvian.kernels.cubic import Axis, sample
 
-_CHUNK = 2048
+_CHUNK = 1536
 """Segments that are looked at together; bounds the memory, and keeps it in the cache."""
 
 
