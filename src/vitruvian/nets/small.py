@@ -152,7 +152,7 @@ class Cascade(nn.Module):
         self.head = _head(width, channels)
 
     def forward(self, x: Tensor) -> list[dict[str, Tensor]]:
-        """B 3 H W normalised -> one stage, ``coarse_1``, ``coarse_0`` and ``heatmap``.
+        """B 3 H W normalised -> GlobalNet's ``coarse_1`` and ``coarse_0``, then ``heatmap``.
 
         All are B K H/4 W/4; H and W divide by 8.
         """
@@ -162,7 +162,7 @@ class Cascade(nn.Module):
         size = fine.shape[-2:]
         deep, low = (F.interpolate(y, size=size, mode="bilinear") for y in (deep, low))
         both = self.mix(torch.cat([self.fine(fine), deep], dim=1))
-        return [{"coarse_1": low, "coarse_0": high, "heatmap": self.head(both)}]
+        return [{"coarse_1": low, "coarse_0": high}, {"heatmap": self.head(both)}]
 
 
 def small_disk(channels: int = 17) -> Maps:
