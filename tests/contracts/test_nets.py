@@ -10,9 +10,11 @@ import re
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import openvino
 import pytest
 import torch
 from torch import nn
@@ -113,24 +115,39 @@ class _LastStage(nn.Module):
         return tuple(self.net(x)[-1].values())
 
 
+def _onnxruntime(path: Path, views: np.ndarray) -> list[np.ndarray]:
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    found: list[np.ndarray] = session.run(None, {session.get_inputs()[0].name: views})
+    return found
+
+
+def _openvino(path: Path, views: np.ndarray) -> list[np.ndarray]:
+    settings = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(path, "CPU", settings)
+    return [*compiled([views]).values()]
+
+
 @every_net
 @pytest.mark.filterwarnings("ignore")  # the exporter's own
 @pytest.mark.parametrize(
-    "size", [(64, 64), pytest.param((128, 64), marks=pytest.mark.slow)], ids=str
+    "size, runtimes",
+    [
+        pytest.param((64, 64), [_onnxruntime], id="64x64"),
+        pytest.param((128, 64), [_onnxruntime, _openvino], id="128x64", marks=pytest.mark.slow),
+    ],
 )
-def test_onnx_computes_the_same_for_any_number_of_views(name, size, tmp_path):
+def test_onnx_computes_the_same_for_any_number_of_views(name, size, runtimes, tmp_path):
     net = _LastStage(_build(name, size)).eval()
     path = tmp_path / "net.onnx"
     batch = {"x": {0: torch.export.Dim("batch")}}
     program = torch.onnx.export(net, (_views(2, size),), dynamo=True, dynamic_shapes=batch)
     program.save(path)
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     views = _views(3, size)
     with torch.inference_mode():
         expected = [maps.numpy() for maps in net(views)]
-    outputs = session.run(None, {session.get_inputs()[0].name: views.numpy()})
-    for ours, theirs in zip(outputs, expected, strict=True):
-        assert np.abs(ours - theirs).max() <= 1e-4 * np.abs(theirs).max()
+    for runtime in runtimes:
+        for ours, theirs in zip(runtime(path, views.numpy()), expected, strict=True):
+            assert np.abs(ours - theirs).max() <= 1e-4 * np.abs(theirs).max(), runtime
 
 
 @every_published_net
