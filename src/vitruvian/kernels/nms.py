@@ -41,16 +41,19 @@ def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
     order = ranked(scores)
     corners = boxes[order].astype(np.float64)
     corners[:, 2:] -= corners[:, :2]
-    rank = np.arange(len(order), 0, -1, np.float32)
+    rank: np.ndarray = np.arange(len(order), 0, -1).astype(np.float32)
     if len(order) > FEW or not (corners[:, 2:] > 0).all():
         best = boxes[order]
-        return order[greedy_by(lambda a, b: iou(best[a], best[b]), rank, threshold)]
-    return order[np.asarray(cv2.dnn.NMSBoxes(corners, rank, 0.0, threshold), np.int64)]
+        kept = greedy_by(lambda a, b: iou(best[a], best[b]), rank, threshold)
+    else:
+        found = cv2.dnn.NMSBoxes(corners, rank, 0.0, threshold)  # type: ignore[arg-type]
+        kept = np.asarray(found, np.int64)
+    return np.asarray(order[kept])
 
 
 def ranked(scores: np.ndarray) -> np.ndarray:
     """Positions of ``scores``, best first, of equals the first first; not of those that are NaN."""
-    order = np.argsort(-scores, kind="stable")
+    order: np.ndarray = np.argsort(-scores, kind="stable")
     return order[: len(order) - np.count_nonzero(scores != scores)]  # NaN is sorted to the end
 
 

@@ -31,10 +31,10 @@ def oks_nms(
         def similar(some: np.ndarray, rest: np.ndarray) -> np.ndarray:
             return oks(xy[some], xy[rest], np.add.outer(area[some], area[rest]) / 2, sigmas)
 
-        return order[greedy_by(similar, rank, threshold, block=12)]
+        return np.asarray(order[greedy_by(similar, rank, threshold, block=12)])
     a, b = pairs
     clash = _similarity(xy, area, sigmas, a, b) > threshold
-    return order[unhurt(a[clash], b[clash], len(order))]
+    return np.asarray(order[unhurt(a[clash], b[clash], len(order))])
 
 
 def _possible(
@@ -68,9 +68,10 @@ def _similarity(
     total: np.ndarray = similar.sum(axis=1)
     lost = np.isnan(total)
     if not lost.any():
-        return total / xy.shape[1]
+        return np.asarray(total / xy.shape[1])
     known = np.isfinite(similar)
-    return np.where(known, similar, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    mean: np.ndarray = np.where(known, similar, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return mean
 
 
 def soft_oks_nms(
