@@ -87,14 +87,12 @@ def _size(page: "System") -> Facts:
 
     try:
         build = find("vitruvian.nets", page.net)
-        import torch
-    except (MissingExtra, ModuleNotFoundError) as error:
+    except MissingExtra as error:
         yield "parameters", f"not counted; {error}"
         return
-    from vitruvian.nets.count import answers, macs, parameters
+    from vitruvian.nets.count import answers, blank, macs, parameters
 
-    with torch.device("meta"):
-        net = build(**page.net_args)
+    net = blank(build, **page.net_args)
     count, size = parameters(net), page.input.size
     yield "parameters", f"{count:,}"
     yield (

@@ -7,6 +7,7 @@ and SimpleBaselines are multiply-adds / 2^30, the latter with transposed convolu
 *output* pixel, four times too many at stride 2.
 """
 
+from collections.abc import Callable
 from copy import deepcopy
 
 import torch
@@ -49,6 +50,12 @@ def answers(net: nn.Module, size: tuple[int, int]) -> int:
     A training step keeps about as many, and those of normalisation and activations beside them.
     """
     return _traced(net, size)[0].answered
+
+
+def blank(build: Callable[..., nn.Module], **args: object) -> nn.Module:
+    """A network without numbers, which is quick to build."""
+    with torch.device("meta"):
+        return build(**args)
 
 
 def trace(net: nn.Module, size: tuple[int, int]) -> tuple[int, list[dict[str, tuple[int, ...]]]]:
