@@ -62,9 +62,10 @@ def vitruvian_pose_s() -> System:
 
 
 def vitruvian_person_s() -> System:
-    """The bundled person detector, 256 x 256, on the trunk of the pose network.
+    """The bundled person detector, 320 x 320, on the trunk of the pose network.
 
-    The trunk knows what people look like before the detector's training begins, and stays as it is.
+    The trunk knows what people look like before the detector's training begins; its first half
+    stays as it is.
 
         vitruvian train vitruvian_person_s --data coco:train.json --data coco:synthetic.json
             --data coco:background.json --start runs/pose/final.safetensors -o runs/person
@@ -75,8 +76,8 @@ def vitruvian_person_s() -> System:
         name="vitruvian_person_s",
         task="detector",
         net="vitruvian:person_s",
-        input=Input(size=(256, 256)),
-        codec=Centres(threshold=0.35),
+        input=Input(size=(320, 320)),
+        codec=Centres(threshold=0.25),
         recipe=Recipe(
             epochs=4,
             samples_per_epoch=4800,
@@ -89,13 +90,13 @@ def vitruvian_person_s() -> System:
             clip_norm=10.0,
             ema=0.998,
             loss="centre=quality_focal*2,box=box_giou*2",
-            freeze=("trunk",),
+            freeze=("trunk.high",),
             weights={
-                "coco": 0.35,
+                "coco": 0.38,
                 "lsp": 0.03,
-                "lspet": 0.14,
-                "background": 0.13,
-                "synthetic": 0.35,
+                "lspet": 0.12,
+                "background": 0.14,
+                "synthetic": 0.33,
             },
             augment=Augment(
                 scale=0.0, rotation=0.0, rotation_prob=0.0, colour=0.6, blur=0.1, occlude=0.1
