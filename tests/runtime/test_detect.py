@@ -108,4 +108,4 @@ def test_the_best_box_stays_and_its_duplicates_go():
 )
 def test_a_rule_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(ConfigError, match="thresholds lie in"):
-        replace(BoxRule(), **wrong)
+        BoxRule(**wrong)
