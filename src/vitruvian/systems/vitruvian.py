@@ -77,7 +77,7 @@ def vitruvian_person_s() -> System:
         task="detector",
         net="vitruvian:person_s",
         input=Input(size=(320, 320)),
-        codec=Centres(threshold=0.4),
+        codec=Centres(threshold=0.35),
         recipe=Recipe(
             epochs=4,
             samples_per_epoch=4800,
