@@ -200,9 +200,9 @@ def _first(
 ) -> _File:
     """The model that a name stands for; ``"default"`` is the first of ``preferred`` that ships."""
     chosen = os.fspath(name)
-    if chosen == "default" and weights is None and preferred:
+    if chosen == "default" and weights is None and system and preferred:
         chosen = next((n for n in preferred if n in bundled()), preferred[-1])
-        if system and chosen != preferred[0]:
+        if chosen != preferred[0]:
             _log.warning(
                 "%s: %r stands in for %r, whose weights do not ship; give them with %s FILE",
                 system,
