@@ -3,8 +3,9 @@ import pytest
 
 from tests.image.fake_makehuman import write_fake
 from vitruvian.core.errors import InputError
+from vitruvian.image.anatomy import Figure, shaped, targets
 from vitruvian.image.garments import Look, Part, bound_weights, clipped, pieces, without
-from vitruvian.image.humans import Character, Figure, shaped, targets
+from vitruvian.image.humans import Character
 from vitruvian.image.makehuman import Assets, open_assets, read_mhclo, read_obj, read_target
 from vitruvian.image.mannequin import KEYPOINTS
 from vitruvian.image.postures import turn, turns

@@ -12,8 +12,9 @@ from jaxtyping import Bool, Float32, Float64, Int8, UInt8
 from vitruvian.core.errors import InputError
 from vitruvian.core.skeleton import skeleton
 from vitruvian.core.types import Image
+from vitruvian.image.anatomy import anatomy
 from vitruvian.image.bvh import clips, random_pose
-from vitruvian.image.humans import Character, anatomy
+from vitruvian.image.humans import Character
 from vitruvian.image.makehuman import open_assets
 from vitruvian.image.mannequin import KEYPOINTS, Mannequin, Person, clashes
 from vitruvian.image.postures import random_angles, turn, turns
