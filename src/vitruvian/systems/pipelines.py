@@ -21,7 +21,7 @@ from vitruvian.systems.g_rmi import g_rmi_res101_353x257
 from vitruvian.systems.mask_rcnn import mask_rcnn_res50_800x1344
 from vitruvian.systems.mspn import mspn_4stg_384x288
 from vitruvian.systems.rmpe import rmpe_res50_256x192
-from vitruvian.systems.spec import Test
+from vitruvian.systems.spec import System, Test
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,15 +98,12 @@ def pipeline_names() -> list[str]:
 
 def grmi() -> Pipeline:
     """G-RMI: boxes by IoU 0.6, votes of discs and offsets, their mean as score, OKS 0.5."""
-    page = g_rmi_res101_353x257()
-    return Pipeline(
-        name="grmi",
-        model=(page.name, "g_rmi_s"),
-        detector=("faster_rcnn_g_rmi_800x1200", "detector"),
+    return _of(
+        "grmi",
+        g_rmi_res101_353x257(),
+        small="g_rmi_s",
+        detector="faster_rcnn_g_rmi_800x1200",
         boxes=BoxRule(nms=0.6),
-        test=page.test,
-        paper=page.paper,
-        url=page.url,
     )
 
 
@@ -116,52 +113,55 @@ def megvii2018() -> Pipeline:
     Their detector finds 80 classes with a feature pyramid; what counts is that nobody is missed, so
     even unlikely boxes are looked at, and duplicates are left to the ranking.
     """
-    page = mspn_4stg_384x288()
-    return Pipeline(
-        name="megvii2018",
-        model=(page.name, "mspn_s"),
-        detector=("faster_rcnn_coco91_800x1344", "detector"),
+    return _of(
+        "megvii2018",
+        mspn_4stg_384x288(),
+        small="mspn_s",
+        detector="faster_rcnn_coco91_800x1344",
         boxes=BoxRule(threshold=0.1),
-        test=page.test,
-        paper=page.paper,
-        url=page.url,
     )
 
 
 def cpn() -> Pipeline:
     """CPN behind a detector with a feature pyramid: no further box suppression, flip test."""
-    page = cpn_res101_384x288()
-    return Pipeline(
-        name="cpn",
-        model=(page.name, "cpn_s"),
-        detector=("faster_rcnn_coco91_800x1344", "detector"),
-        test=page.test,
-        paper=page.paper,
-        url=page.url,
+    return _of(
+        "cpn", cpn_res101_384x288(), small="cpn_s", detector="faster_rcnn_coco91_800x1344"
     )
 
 
 def rmpe() -> Pipeline:
     """RMPE, as AlphaPose has it: an SSD's boxes, poses merged by the parametric pose NMS."""
-    page = rmpe_res50_256x192()
-    return Pipeline(
-        name="rmpe",
-        model=(page.name, "rmpe_s"),
-        detector=("ssd_512", "detector"),
+    return _of(
+        "rmpe",
+        rmpe_res50_256x192(),
+        small="rmpe_s",
+        detector="ssd_512",
         boxes=BoxRule(threshold=0.09, nms=0.45),
-        test=page.test,
-        paper=page.paper,
-        url=page.url,
     )
 
 
 def mask_rcnn() -> Pipeline:
     """Mask R-CNN's keypoint branch, which finds the people itself."""
-    page = mask_rcnn_res50_800x1344()
+    return _of("mask_rcnn", mask_rcnn_res50_800x1344())
+
+
+def _of(
+    name: str, page: System, *, small: str = "", detector: str = "", boxes: BoxRule | None = None
+) -> Pipeline:
+    """The pipeline of a page and its paper's detector.
+
+    Args:
+        name: See ``Pipeline``.
+        page: The paper's pose network, whose test-time procedure it is.
+        small: What stands in for it.
+        detector: The paper's; "" where the network finds people itself.
+        boxes: See ``Pipeline``.
+    """
     return Pipeline(
-        name="mask_rcnn",
-        model=(page.name,),
-        detector=(),
+        name=name,
+        model=(page.name, small) if small else (page.name,),
+        detector=(detector, "detector") if detector else (),
+        boxes=boxes or BoxRule(),
         test=page.test,
         paper=page.paper,
         url=page.url,
