@@ -15,6 +15,8 @@ import numpy as np
 
 FEW = 2048
 """Up to so many boxes OpenCV's loop is the quickest."""
+RANK = np.arange(FEW, 0, -1).astype(np.float32)
+"""Scores of boxes that stand in order. (OpenCV reads a list of boxes sooner than an array.)"""
 CROWDED = 1 << 17
 """So many pairs are too many to be listed at once."""
 
@@ -39,21 +41,20 @@ def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
         threshold: Largest intersection over union of two that stay.
     """
     order = ranked(scores)
-    corners = boxes[order].astype(np.float64)
-    corners[:, 2:] -= corners[:, :2]
-    rank: np.ndarray = np.arange(len(order), 0, -1).astype(np.float32)
-    if len(order) > FEW or not (corners[:, 2:] > 0).all():
-        best = boxes[order]
-        kept = greedy_by(lambda a, b: iou(best[a], best[b]), rank, threshold)
-    else:
-        found = cv2.dnn.NMSBoxes(corners, rank, 0.0, threshold)  # type: ignore[arg-type]
-        kept = np.asarray(found, np.int64)
-    return np.asarray(order[kept])
+    best = boxes.take(order, axis=0)
+    if 0 < len(order) <= FEW:
+        sides = best.astype(np.float64)
+        sides[:, 2:] -= sides[:, :2]
+        if sides[:, 2:].min() > 0:  # not so for NaN either
+            found = cv2.dnn.NMSBoxes(sides.tolist(), RANK[: len(order)], 0.0, threshold)  # type: ignore[arg-type]
+            return np.asarray(order[found])
+    rank = np.arange(len(order), 0, -1)
+    return np.asarray(order[greedy_by(lambda a, b: iou(best[a], best[b]), rank, threshold)])
 
 
 def ranked(scores: np.ndarray) -> np.ndarray:
     """Positions of ``scores``, best first, of equals the first first; not of those that are NaN."""
-    order: np.ndarray = np.argsort(-scores, kind="stable")
+    order: np.ndarray = (-scores).argsort(kind="stable")
     return order[: len(order) - np.count_nonzero(scores != scores)]  # NaN is sorted to the end
 
 
