@@ -3,20 +3,16 @@
 python experiments/decoding.py --train coco:TRAIN.json@IMAGES --val coco:VAL.json@IMAGES \
     --trunk pose.safetensors --cache CACHE [-o experiments/decoding.json] [--keep FOLDER]
 
-One head (``g_rmi_s``) is taught discs and offsets and read in three ways; a second is taught the
+One head (``g_rmi_s``) is taught discs and offsets and read in four ways; a second is taught the
 discs alone. With true boxes, OKS of poses and labels (mean share of people above t = .50:.05:.95),
 95 % intervals of a bootstrap over people; differences are paired.
 """
 
-import argparse
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
-from features import add_arguments, drawn_views, still_views
-from heads import answers, passed, similarity, teach, told
-from report import keep, versus
-from weights import complete
+from heads import answers, passed, similarity, teach
+from report import versus
+from study import begin, finish, keep_weights, parser
 
 from vitruvian.systems.g_rmi import g_rmi_s
 
@@ -27,42 +23,26 @@ WAYS = (
     ("hough, bins of 10", "hough", 10.0),
 )
 """Name, decoding, and size of the votes' bins in view pixels."""
+ALONE = "heatmap, taught alone"
 
 
 def main() -> None:
-    """Teach two heads, read them in four ways."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_arguments(parser)
-    parser.add_argument("--keep", type=Path, help="folder for the weights of g_rmi_s")
-    args = parser.parse_args()
-    page = told(g_rmi_s(), args)
-    views, people = drawn_views(args, page), still_views(args, page)
-    both = teach(page, views)
-    if args.keep:
-        complete(both, page, args)
-    fields = answers(both.net, people)
-    found = {}
+    """Teach two heads, read the first in four ways."""
+    study = begin(parser(__doc__).parse_args(), g_rmi_s())
+    page, people = study.page, study.people
+    discs = replace(page.recipe, loss="heatmap=disk_logistic*4,offset=huber*0")
+    taught = {
+        "both": teach(page, study.views),
+        ALONE: teach(replace(page, recipe=discs), study.views),
+    }
+    keep_weights(study, taught["both"])
+    fields, found = answers(taught["both"].net, people), {}
     for name, way, kernel in WAYS:
         read = replace(page, codec=replace(page.codec, decoding=way, kernel=kernel))
         found[name] = passed(similarity(read, fields, people))
-    alone = replace(
-        page, recipe=replace(page.recipe, loss="heatmap=disk_logistic*4,offset=huber*0")
-    )
-    discs = teach(alone, views)
-    plain = replace(alone, codec=replace(page.codec, decoding="heatmap"))
-    found["heatmap, taught alone"] = passed(similarity(plain, answers(discs.net, people), people))
-    rows = versus("heatmap", found, np.array(people.source))
-    seconds = {"both": both.seconds, "heatmap alone": discs.seconds}
-    out = args.out or Path(__file__).with_suffix(".json")
-    keep(
-        out,
-        "Reading G-RMI's maps",
-        rows,
-        seed=args.seed,
-        views=len(views),
-        epochs=page.recipe.epochs,
-        seconds=seconds,
-    )
+    plain = replace(page, codec=replace(page.codec, decoding="heatmap"))
+    found[ALONE] = study.score(taught[ALONE], plain)
+    finish(study, "Reading G-RMI's maps", versus("heatmap", found, study.sources), taught)
 
 
 if __name__ == "__main__":

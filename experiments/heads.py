@@ -1,9 +1,8 @@
 """Heads taught on frozen features, and how good the poses are that they find."""
 
-import argparse
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -124,9 +123,3 @@ def passed(oks: np.ndarray) -> np.ndarray:
     """N 2: thresholds .50:.05:.95 that each person's OKS exceeds, and how many there are."""
     counted = np.where(np.isnan(oks), 0, 10)
     return np.stack([above_thresholds(np.nan_to_num(oks)).sum(1), counted], 1)
-
-
-def told(system: System, args: argparse.Namespace) -> System:
-    """The system with the seed and the number of passes of the command line."""
-    recipe = replace(system.recipe, seed=args.seed, epochs=args.epochs or system.recipe.epochs)
-    return replace(system, recipe=recipe)

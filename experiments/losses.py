@@ -8,15 +8,11 @@ Three heads of ``rmpe_s`` that differ in the loss alone. With true boxes, OKS of
 are paired.
 """
 
-import argparse
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
-from features import add_arguments, drawn_views, still_views
-from heads import answers, passed, similarity, teach, told
-from report import keep, versus
-from weights import complete
+from heads import teach
+from report import versus
+from study import begin, finish, keep_weights, parser
 
 from vitruvian.systems.rmpe import rmpe_s
 
@@ -25,30 +21,15 @@ LOSSES = {"L2": "joints_mse", "OHKM": "joints_ohkm", "focal L2": "focal_l2"}
 
 def main() -> None:
     """Teach three heads."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_arguments(parser)
-    parser.add_argument("--keep", type=Path, help="folder for the weights of rmpe_s")
-    args = parser.parse_args()
-    page = told(rmpe_s(), args)
-    views, people = drawn_views(args, page), still_views(args, page)
-    found, seconds = {}, {}
-    for name, loss in LOSSES.items():
-        taught = teach(replace(page, recipe=replace(page.recipe, loss=loss)), views)
-        if args.keep and loss == page.recipe.loss:
-            complete(taught, page, args)
-        found[name] = passed(similarity(page, answers(taught.net, people), people))
-        seconds[name] = taught.seconds
-    rows = versus("L2", found, np.array(people.source))
-    out = args.out or Path(__file__).with_suffix(".json")
-    keep(
-        out,
-        "Losses of heat maps",
-        rows,
-        seed=args.seed,
-        views=len(views),
-        epochs=page.recipe.epochs,
-        seconds=seconds,
-    )
+    study = begin(parser(__doc__).parse_args(), rmpe_s())
+    recipe = study.page.recipe
+    taught = {
+        name: teach(replace(study.page, recipe=replace(recipe, loss=loss)), study.views)
+        for name, loss in LOSSES.items()
+    }
+    keep_weights(study, taught["L2"])
+    found = {name: study.score(one) for name, one in taught.items()}
+    finish(study, "Losses of heat maps", versus("L2", found, study.sources), taught)
 
 
 if __name__ == "__main__":

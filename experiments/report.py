@@ -1,6 +1,7 @@
 """What every experiment writes: JSON with command, commit and seeds, and a table beside it."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -38,7 +39,7 @@ def keep(path: Path, title: str, rows: list[dict[str, object]], **more: object) 
     """Write the JSON, and a Markdown table of the rows beside it."""
     dirty = "+" if _git("status", "-s", "src", "experiments/*.py") else ""
     record = {
-        "command": " ".join(["python", *sys.argv]),
+        "command": shlex.join(["python", f"experiments/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
         "commit": _git("rev-parse", "--short", "HEAD") + dirty,
         **more,
         "rows": rows,
@@ -72,5 +73,6 @@ def _percent(found: Interval) -> dict[str, float]:
 
 
 def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
+    here = Path(__file__).resolve().parents[1]
+    done = subprocess.run(["git", *words], capture_output=True, text=True, check=False, cwd=here)
     return done.stdout.strip()

@@ -1,38 +1,39 @@
-"""One stage or two, and whether a second stage should learn from hard poses alone (Megvii 2018).
+"""One to three stages, and whether a later stage should learn from hard poses alone (Megvii 2018).
 
 python experiments/stages.py --train coco:TRAIN.json@IMAGES --val coco:VAL.json@IMAGES \
     --trunk pose.safetensors --cache CACHE [-o experiments/stages.json] [--keep FOLDER]
 
-``mspn_s`` with one stage; with two, taught together; and with a second stage that is taught after
-the first, which stays as it is: on all views, or on those whose OKS under the first stage is below
-0.8, as often. With true boxes, OKS of poses and labels (mean share of people above t =
+``mspn_s`` with one, two and three stages, taught together; and with a second stage that is taught
+after the first, which stays as it is: on all views, or on those whose OKS under the first stage is
+below 0.8, as often. With true boxes, OKS of poses and labels (mean share of people above t =
 .50:.05:.95), 95 % intervals of a bootstrap over people; differences are paired.
 """
 
-import argparse
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-from features import Views, add_arguments, drawn_views, still_views
-from heads import Taught, answers, passed, similarity, teach, told
-from report import keep, versus
+from features import Views
+from heads import Taught, answers, similarity, teach
+from report import versus
+from study import begin, finish, keep_weights, parser
 from torch import nn
-from weights import complete
 
 from vitruvian.systems.mspn import mspn_s
 from vitruvian.systems.spec import System
 
 HARD = 0.8
 """Megvii's first threshold."""
+EVERYBODY, HARD_ONLY = "second stage later, all poses", "second stage later, hard poses"
 
 
-def one_stage(page: System) -> System:
-    """The page with a single stage."""
-    codec = replace(page.codec, fine=())
-    recipe = replace(page.recipe, loss="heatmap=joints_ohkm*2")
-    return replace(page, net_args={**page.net_args, "stages": 1}, codec=codec, recipe=recipe)
+def with_stages(page: System, count: int) -> System:
+    """The page with so many stages, labels from coarse to fine, each as heavy as the others."""
+    kernels = tuple(range(2 * count + 3, 3, -2))
+    codec = replace(page.codec, kernels=kernels, fine=tuple(range(1, count)))
+    loss = ",".join(["heatmap=joints_ohkm*2"] + [f"fine_{n}=joints_ohkm*2" for n in codec.fine])
+    settings = {**page.net_args, "stages": count}
+    return replace(page, net_args=settings, codec=codec, recipe=replace(page.recipe, loss=loss))
 
 
 def after(first: Taught) -> Callable[[nn.Module], None]:
@@ -59,40 +60,26 @@ def hard_views(page: System, first: Taught, views: Views) -> np.ndarray:
 
 
 def main() -> None:
-    """Teach four heads."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_arguments(parser)
-    parser.add_argument("--keep", type=Path, help="folder for the weights of mspn_s")
-    args = parser.parse_args()
-    page = told(mspn_s(), args)
-    views, people = drawn_views(args, page), still_views(args, page)
-    single = one_stage(page)
-    later = replace(
-        page, recipe=replace(page.recipe, loss="heatmap=joints_ohkm*2,fine_1=joints_ohkm*0")
-    )
-    taught = {"two stages": teach(page, views)}
-    if args.keep:
-        complete(taught["two stages"], page, args)
-    taught["one stage"] = first = teach(single, views)
-    taught["second stage later, all poses"] = teach(later, views, prepare=after(first))
+    """Teach five heads."""
+    study = begin(parser(__doc__).parse_args(), mspn_s())
+    page, views = study.page, study.views
+    single = with_stages(page, 1)
+    loss = "heatmap=joints_ohkm*2,fine_1=joints_ohkm*0"
+    later = replace(page, recipe=replace(page.recipe, loss=loss))
+    first = teach(single, views)
     hard = hard_views(single, first, views)
-    rows = np.resize(hard, len(views))
-    taught["second stage later, hard poses"] = teach(later, views, rows=rows, prepare=after(first))
-    found = {n: passed(similarity(page, answers(t.net, people), people)) for n, t in taught.items()}
-    sources = np.array(people.source)
-    table = versus("one stage", found, sources)
-    alike = {n: p for n, p in found.items() if n.startswith("second")}
-    table += versus("second stage later, all poses", alike, sources)
-    keep(
-        args.out or Path(__file__).with_suffix(".json"),
-        "Stages, and hard poses",
-        table,
-        seed=args.seed,
-        views=len(views),
-        epochs=page.recipe.epochs,
-        hard_views=len(hard),
-        seconds={name: one.seconds for name, one in taught.items()},
-    )
+    taught = {
+        "one stage": first,
+        "two stages": teach(page, views),
+        "three stages": teach(with_stages(page, 3), views),
+        EVERYBODY: teach(later, views, prepare=after(first)),
+        HARD_ONLY: teach(later, views, rows=np.resize(hard, len(views)), prepare=after(first)),
+    }
+    keep_weights(study, taught["two stages"])
+    found = {name: study.score(one) for name, one in taught.items()}
+    rows = versus("one stage", found, study.sources)
+    rows += versus(EVERYBODY, {n: found[n] for n in (EVERYBODY, HARD_ONLY)}, study.sources)
+    finish(study, "Stages, and hard poses", rows, taught, hard_views=len(hard))
 
 
 if __name__ == "__main__":

@@ -1,50 +1,29 @@
-"""Teach the heads of small systems on frozen features and keep their weights.
+"""Teach the head of a small system on frozen features and keep its weights.
 
 python experiments/teach.py cpn_s --train coco:TRAIN.json@IMAGES --val coco:VAL.json@IMAGES \
-    --trunk pose.safetensors --cache CACHE --keep FOLDER -o cpn_s.json
+    --trunk pose.safetensors --cache CACHE --keep FOLDER -o experiments/cpn_s.json
 
 The same views, losses and optimiser as in ``vitruvian train cpn_s``, but for this: views do not
 change from epoch to epoch, and their features are computed once.
 """
 
-import argparse
-from pathlib import Path
-
-import numpy as np
-from features import add_arguments, drawn_views, still_views
-from heads import answers, passed, similarity, teach, told
-from report import keep, versus
-from weights import complete
+from heads import teach
+from report import versus
+from study import begin, finish, keep_weights, parser
 
 from vitruvian.core.lookup import find
 
 
 def main() -> None:
-    """Teach each page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("pages", nargs="+", help="cpn_s, g_rmi_s, mspn_s, rmpe_s")
-    add_arguments(parser)
-    parser.add_argument("--keep", type=Path, required=True, help="folder for the weights")
-    args = parser.parse_args()
-    found, seconds = {}, {}
-    for name in args.pages:
-        page = told(find("vitruvian.systems", name)(), args)
-        views, people = drawn_views(args, page), still_views(args, page)
-        taught = teach(page, views)
-        complete(taught, page, args)
-        found[name] = passed(similarity(page, answers(taught.net, people), people))
-        seconds[name] = taught.seconds
-    rows = versus(args.pages[0], found, np.array(people.source))
-    out = args.out or args.keep / "teach.json"
-    keep(
-        out,
-        "Small heads",
-        rows,
-        seed=args.seed,
-        views=len(views),
-        epochs=page.recipe.epochs,
-        seconds=seconds,
-    )
+    """Teach one page."""
+    options = parser(__doc__)
+    options.add_argument("page", help="cpn_s, g_rmi_s, mspn_s, rmpe_s")
+    args = options.parse_args()
+    study = begin(args, find("vitruvian.systems", args.page)())
+    taught = teach(study.page, study.views)
+    keep_weights(study, taught)
+    rows = versus(args.page, {args.page: study.score(taught)}, study.sources)
+    finish(study, "A small head", rows, {args.page: taught})
 
 
 if __name__ == "__main__":
