@@ -1,6 +1,5 @@
 """How the verbs open labelled data: what is bad is an error, or left out and counted."""
 
-import argparse
 import os
 import sys
 from dataclasses import replace
@@ -11,15 +10,6 @@ from vitruvian.datasets.bad import Bad
 from vitruvian.datasets.table import Table, parse_where, present
 
 _SHOWN = 5
-
-
-def add_skip_bad(parser: argparse.ArgumentParser) -> None:
-    """The argument ``--skip-bad``."""
-    parser.add_argument(
-        "--skip-bad",
-        action="store_true",
-        help="leave out records and pictures that cannot be used, and say how many",
-    )
 
 
 def opened(spec: str, *, skip_bad: bool, pictures: bool = True) -> Dataset:

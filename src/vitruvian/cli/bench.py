@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vitruvian.cli._arguments import add_changes
 from vitruvian.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,14 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, default=512, help="sides of the view, pixels (512)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--repeats", type=int, default=3, help="times that each scene is decoded")
-    parser.add_argument(
-        "--set",
-        dest="changes",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change a setting of the pages, e.g. codec.tree=true",
-    )
+    add_changes(parser, "change a setting of the pages, e.g. codec.tree=true")
 
 
 def run(args: argparse.Namespace) -> int:

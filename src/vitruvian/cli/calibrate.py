@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vitruvian.cli._data import add_skip_bad, opened
+from vitruvian.cli._arguments import add_skip_bad
+from vitruvian.cli._data import opened
 from vitruvian.cli._origin import origin
 from vitruvian.core.errors import InputError, MissingExtra
 

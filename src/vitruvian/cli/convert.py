@@ -3,20 +3,15 @@
 import argparse
 from pathlib import Path
 
+from vitruvian.cli._arguments import add_changes
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
     parser.add_argument("system", help="the system that the checkpoint is of")
     parser.add_argument("checkpoint", type=Path, help="the authors' file; no code in it is run")
     parser.add_argument("-o", "--out", required=True, type=Path, help="the .safetensors file")
-    parser.add_argument(
-        "--set",
-        dest="changes",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change a setting of the page",
-    )
+    add_changes(parser, "change a setting of the page")
     parser.add_argument(
         "--fresh",
         action="append",

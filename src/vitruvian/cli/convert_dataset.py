@@ -3,7 +3,8 @@
 import argparse
 import sys
 
-from vitruvian.cli._data import add_skip_bad, opened, written
+from vitruvian.cli._arguments import add_skip_bad
+from vitruvian.cli._data import opened, written
 from vitruvian.core.errors import InputError
 from vitruvian.datasets import open_dataset, split_spec
 from vitruvian.datasets.kept import lost

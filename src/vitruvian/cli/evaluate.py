@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vitruvian.cli._data import add_skip_bad, on_skeleton, opened
+from vitruvian.cli._arguments import add_skip_bad
+from vitruvian.cli._data import on_skeleton, opened
 from vitruvian.cli._origin import origin
 from vitruvian.core.errors import ConfigError
 from vitruvian.metrics.bootstrap import Interval

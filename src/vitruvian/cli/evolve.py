@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vitruvian.cli._arguments import add_changes
 from vitruvian.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,13 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--exponent", type=float, default=-0.07, help="fitness = loss * (target / parameters)^this")
     add("--seed", type=int, default=0, help="of every choice")
     add("--faithful", action="store_true", help="hand on weights as the authors' program does")
-    add(
-        "--set",
-        dest="changes",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change a setting of the page; rotation and scaling are off unless set here",
+    add_changes(
+        parser, "change a setting of the page; rotation and scaling are off unless set here"
     )
     add("--resume", action="store_true", help="go on where the search stopped")
     add("--processes", type=int, default=1, help="members that train at the same time")

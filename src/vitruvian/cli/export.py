@@ -4,6 +4,8 @@ import argparse
 import json
 from pathlib import Path
 
+from vitruvian.cli._arguments import add_changes
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
@@ -12,14 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "weights", type=Path, help="weights of a training run (.safetensors) or of `convert`"
     )
     parser.add_argument("-o", "--out", required=True, type=Path, help="the .onnx file")
-    parser.add_argument(
-        "--set",
-        dest="changes",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change a setting of the page, e.g. input.size=256,192",
-    )
+    add_changes(parser, "change a setting of the page, e.g. input.size=256,192")
     parser.add_argument(
         "--skeleton", metavar="FILE.json", help="the keypoints it was trained on, if not the page's"
     )

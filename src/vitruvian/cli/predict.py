@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from vitruvian.cli._arguments import add_changes
 from vitruvian.cli._report import Report
 from vitruvian.core.errors import ConfigError, InputError
 
@@ -54,14 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--system", metavar="NAME", help="a published pipeline: vitruvian list pipelines"
     )
-    parser.add_argument(
-        "--set",
-        dest="changes",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change a setting of boxes or test, e.g. test.oks_nms=0.7 or boxes.nms=0.6",
-    )
+    add_changes(parser, "change a setting of boxes or test, e.g. test.oks_nms=0.7 or boxes.nms=0.6")
     parser.add_argument("--model", default="default", help="pose model: a name or an .onnx file")
     parser.add_argument("--detector", default="default", help="detector: a name or an .onnx file")
     parser.add_argument(

@@ -5,7 +5,8 @@ import shlex
 import sys
 from pathlib import Path
 
-from vitruvian.cli._data import add_skip_bad, on_skeleton, opened
+from vitruvian.cli._arguments import add_changes, add_skip_bad
+from vitruvian.cli._data import on_skeleton, opened
 from vitruvian.core.errors import ConfigError
 
 
@@ -21,14 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--val", metavar="READER:WHERE", help="data that choose the best weights")
     parser.add_argument("-o", "--out", required=True, type=Path, help="folder of the run")
-    parser.add_argument(
-        "--set",
-        dest="changes",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change a setting of the page, e.g. train.lr=3e-4 or input.size=256,192",
-    )
+    add_changes(parser, "change a setting of the page, e.g. train.lr=3e-4 or input.size=256,192")
     add_skip_bad(parser)
     parser.add_argument(
         "--skeleton", metavar="FILE.json", help="keypoints of your own, instead of the page's"

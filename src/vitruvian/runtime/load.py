@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -46,12 +46,26 @@ class Procedure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Runtime:
-    """What runs every model."""
+    """What runs every model, and what every part of a predictor is told; see :func:`load`."""
 
     backend: str
     device: str
     threads: int
     precision: Precision
+    flip: bool | None
+    conf: float | None
+    kpt_thr: float
+    max_people: int
+    batch: int
+    watch: Stopwatch = field(default_factory=Stopwatch)
+
+    def __post_init__(self) -> None:
+        thresholds = (self.kpt_thr, self.conf or 0)
+        if not all(0 <= t <= 1 for t in thresholds) or self.batch < 0 or self.max_people < 0:
+            raise ConfigError(
+                f"conf {self.conf}, kpt_thr {self.kpt_thr}, batch {self.batch}, max_people "
+                f"{self.max_people}; thresholds lie in [0, 1], batch and max_people are at least 0"
+            )
 
     def open(self, file: "_File") -> Model:
         return load_model(
@@ -63,6 +77,35 @@ class _Runtime:
             precision=self.precision,
             metadata=file.metadata,
         )
+
+    def pose(self, network: Model) -> BottomUp | TopDown:
+        if network.metadata.task == "topdown":
+            return TopDown(
+                model=network,
+                flip=self.flip,
+                kpt_thr=self.kpt_thr,
+                batch=self.batch or 32,
+                watch=self.watch,
+            )
+        return BottomUp(
+            model=network,
+            flip=self.flip,
+            conf=self.conf or 0.0,
+            kpt_thr=self.kpt_thr,
+            max_people=self.max_people,
+            batch=self.batch or 4,
+            watch=self.watch,
+        )
+
+    def detector(self, finder: Model, rule: BoxRule) -> Detector:
+        rule = rule if self.conf is None else replace(rule, threshold=self.conf)
+        rule = replace(rule, most=self.max_people) if self.max_people else rule
+        return Detector(model=finder, rule=rule, watch=self.watch)
+
+    def refiner(self, again: Model, first: Model) -> Refiner:
+        refiner = Refiner(model=again, flip=self.flip, batch=self.batch or 32, watch=self.watch)
+        shared(refiner.skeleton, cast(Skeleton, first.metadata.skeleton))
+        return refiner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,55 +168,47 @@ def load(
         ConfigError: The backend or device does not exist, or a setting makes no sense.
         MissingExtra: The backend is not installed.
     """
-    if not 0 <= kpt_thr <= 1 or not 0 <= (conf or 0) <= 1 or batch < 0 or max_people < 0:
-        raise ConfigError(
-            f"conf {conf}, kpt_thr {kpt_thr}, batch {batch}, max_people {max_people}; "
-            "thresholds lie in [0, 1], batch and max_people are at least 0"
-        )
+    runtime = _Runtime(
+        backend=backend,
+        device=device,
+        threads=threads,
+        precision=precision,
+        flip=flip,
+        conf=conf,
+        kpt_thr=kpt_thr,
+        max_people=max_people,
+        batch=batch,
+    )
     plan = Pipeline() if system is None else pipeline(system)
-    runtime = _Runtime(backend=backend, device=device, threads=threads, precision=precision)
-    watch = Stopwatch()
     file = _first(model, weights, plan.model, ("topdown", "bottomup"), plan.name)
     rules = _procedure(plan, file.metadata, changes)
     network = runtime.open(replace(file, metadata=replace(file.metadata, test=rules.test)))
-    refiner = None
+    refiner = people = None
     if refine is not None:
         again = runtime.open(_first(refine, None, (), ("refine",), plan.name))
-        refiner = Refiner(model=again, flip=flip, batch=batch or 32, watch=watch)
-        shared(refiner.skeleton, cast(Skeleton, network.metadata.skeleton))
-    if network.metadata.task == "bottomup":
-        if detector not in (None, "default"):
-            raise ConfigError(
-                f"{network.metadata.name!r} is a bottom-up model and takes no detector; "
-                f"leave {str(detector)!r} out, or take a top-down model"
-            )
-        whole = BottomUp(
-            model=network,
-            flip=flip,
-            conf=conf or 0.0,
-            kpt_thr=kpt_thr,
-            max_people=max_people,
-            batch=batch or 4,
-            watch=watch,
-        )
-        return Predictor(
-            pose=whole, refiner=refiner, max_pixels=max_pixels, watch=watch, system=plan.name
-        )
-    people = None
-    if detector is not None:
-        finder = runtime.open(
-            _first(detector, None, plan.detector or Pipeline().detector, ("detector",), plan.name)
-        )
-        people = Detector(model=finder, rule=_box_rule(rules.boxes, conf, max_people), watch=watch)
-    pose = TopDown(model=network, flip=flip, kpt_thr=kpt_thr, batch=batch or 32, watch=watch)
+        refiner = runtime.refiner(again, network)
+    if _takes_boxes(network, detector) and detector is not None:
+        preferred = plan.detector or Pipeline().detector
+        finder = runtime.open(_first(detector, None, preferred, ("detector",), plan.name))
+        people = runtime.detector(finder, rules.boxes)
     return Predictor(
-        pose=pose,
+        pose=runtime.pose(network),
         detector=people,
         refiner=refiner,
         max_pixels=max_pixels,
-        watch=watch,
+        watch=runtime.watch,
         system=plan.name,
     )
+
+
+def _takes_boxes(network: Model, detector: str | os.PathLike[str] | None) -> bool:
+    """Whether the model needs a detector; one that was named for a bottom-up model is an error."""
+    if network.metadata.task == "bottomup" and detector not in (None, "default"):
+        raise ConfigError(
+            f"{network.metadata.name!r} is a bottom-up model and takes no detector; "
+            f"leave {str(detector)!r} out, or take a top-down model"
+        )
+    return network.metadata.task == "topdown"
 
 
 def _procedure(plan: Pipeline, metadata: Metadata, changes: Sequence[str]) -> Procedure:
@@ -184,11 +219,6 @@ def _procedure(plan: Pipeline, metadata: Metadata, changes: Sequence[str]) -> Pr
     own = metadata.test
     test = own if plan.test is None else replace(plan.test, shift_flipped=own.shift_flipped)
     return override(Procedure(boxes=plan.boxes, test=test), changes)
-
-
-def _box_rule(rule: BoxRule, conf: float | None, max_people: int) -> BoxRule:
-    rule = rule if conf is None else replace(rule, threshold=conf)
-    return replace(rule, most=max_people) if max_people else rule
 
 
 def _first(
