@@ -4,13 +4,19 @@ import torch
 from vitruvian.core.errors import ConfigError, InputError
 from vitruvian.nets import convert
 from vitruvian.nets.count import macs, parameters
-from vitruvian.nets.cpn import CPN, LAYOUTS, _resize, cpn
+from vitruvian.nets.cpn import CPN, LAYOUTS, _resize, cpn, cpn_inception
+from vitruvian.nets.inception_resnet import InceptionResNet
 from vitruvian.nets.resnet import ResNet
 
 
 def tiny() -> CPN:
     """What the contract tests run."""
     return CPN(ResNet(18), 3, width=8)
+
+
+def tiny_inception() -> CPN:
+    """The same on the other trunk."""
+    return CPN(InceptionResNet((1, 1, 2), slim=16), 3, "authors", width=8)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +36,22 @@ def test_size_equals_the_port(depth, expected):
 def test_size_equals_the_authors_program(depth, size):
     with torch.device("meta"):
         assert parameters(cpn(depth, variant="authors")) == size
+
+
+def test_size_on_an_inception_is_that_of_its_trunk_and_of_the_authors_pyramid():
+    with torch.device("meta"):
+        net, resnet = cpn_inception(), cpn(50, variant="authors")
+    trunk = 54_306_464  # see tests/nets/test_inception_resnet.py
+    # Four projections to 256 channels, without their normalisation, are all that differs.
+    narrower = 256 * ((192 + 320 + 1088 + 1536) - (256 + 512 + 1024 + 2048))
+    pyramid = parameters(resnet) - parameters(resnet.trunk)
+    assert parameters(net) == trunk + pyramid + narrower == 57_627_978
+
+
+def test_normalisation_keeps_the_epsilon_that_an_inception_learnt_with():
+    net = tiny_inception()
+    assert net.trunk.conv2d_1a.bn.eps == 1e-3
+    assert net.levels[0].norm.eps == net.refine.norm.eps == 1e-9
 
 
 def variables(parity_data):

@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from vitruvian.core.errors import ConfigError
 from vitruvian.nets.blocks import conv_bn, require_divisible
 from vitruvian.nets.convert import Layout
-from vitruvian.nets.resnet import IMAGENET as IMAGENET
+from vitruvian.nets.inception_resnet import IMAGENET as IMAGENET_INCEPTION
+from vitruvian.nets.inception_resnet import InceptionResNet
+from vitruvian.nets.resnet import IMAGENET as IMAGENET_RESNET
 from vitruvian.nets.resnet import ResNet
 from vitruvian.nets.slim import bottleneck_place, from_slim, resnet_place
 
@@ -69,6 +71,8 @@ LAYOUTS: dict[str, Layout] = {
     ),
 }
 """How public checkpoints name the parameters of :class:`CPN`."""
+
+IMAGENET: dict[str, Layout] = {**IMAGENET_RESNET, **IMAGENET_INCEPTION}
 
 
 def _resize(x: Tensor, size: tuple[int, int], variant: Variant) -> Tensor:
@@ -170,17 +174,21 @@ class RefineNet(nn.Module):
 
 
 class CPN(nn.Module):
-    """GlobalNet on a ResNet, then RefineNet.
+    """GlobalNet on a trunk, then RefineNet.
 
     Args:
-        trunk: Gives four levels and has their ``widths``.
+        trunk: Gives four levels, at stride 4 to 32, and has their ``widths``.
         channels: Number of heatmaps K.
         variant: The authors' or the port's.
         width: Channels of the pyramid.
     """
 
     def __init__(
-        self, trunk: ResNet, channels: int, variant: Variant = "port", width: int = 256
+        self,
+        trunk: ResNet | InceptionResNet,
+        channels: int,
+        variant: Variant = "port",
+        width: int = 256,
     ) -> None:
         super().__init__()
         self.trunk = trunk
@@ -190,12 +198,19 @@ class CPN(nn.Module):
             for index, inputs in enumerate(reversed(trunk.widths))
         )
         self.refine = RefineNet(width, channels, variant)
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d) and variant == "authors":
-                module.eps = 1e-9
+        if variant == "authors":
+            self._set_eps()
         for module in (*self.levels.modules(), *self.refine.modules()):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def _set_eps(self) -> None:
+        """The authors' 1e-9; an Inception's normalisations keep the 1e-3 that they learnt with."""
+        learnt = isinstance(self.trunk, InceptionResNet)
+        for part in (self.levels, self.refine) if learnt else (self,):
+            for module in part.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eps = 1e-9
 
     def forward(self, x: Tensor) -> list[dict[str, Tensor]]:
         """B 3 H W normalised -> {"coarse_3" … "coarse_0"} and {"heatmap"}, each B K H/4 W/4.
@@ -222,3 +237,8 @@ def cpn(depth: int = 50, channels: int = 17, *, variant: Variant = "port") -> CP
     if variant not in ("authors", "port"):
         raise ConfigError(f"no CPN variant {variant!r}; there are 'authors' and 'port'")
     return CPN(ResNet(depth), channels, variant)
+
+
+def cpn_inception(channels: int = 17) -> CPN:
+    """The authors' pyramid on an Inception-ResNet-v2, the trunk of their best entries."""
+    return CPN(InceptionResNet(), channels, "authors")
