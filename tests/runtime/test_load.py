@@ -1,6 +1,7 @@
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -161,6 +162,19 @@ def test_every_part_of_a_pipeline_can_be_exchanged(stood_in, models, caplog):
     assert pose.detector.rule.most == 3
     test = pose.pose.model.metadata.test
     assert (test.oks_nms, test.rescoring, test.keypoint_floor) == (0.7, "product", -1.0)
+
+
+def test_a_confidence_asked_for_alone_decides_who_is_somebody(shipped, monkeypatch):
+    def least(pose):
+        return pose.pose.model.metadata.test.min_score
+
+    monkeypatch.setattr(weights, "FOLDER", shipped)
+    file = load(threads=1).pose.model.metadata
+    plain = replace(file, test=replace(file.test, min_score=0.2))
+    monkeypatch.setattr("vitruvian.runtime.load.read_metadata", lambda *_: plain)
+    assert least(load(detector=None, threads=1)) == 0.2
+    assert least(load(detector=None, conf=0.1, threads=1)) == 0
+    assert least(load(detector=None, conf=0.1, changes=["test.min_score=0.3"], threads=1)) == 0.3
 
 
 def test_settings_change_the_default_too(shipped, monkeypatch):

@@ -118,6 +118,17 @@ def test_duplicates_go_and_the_best_come_first():
     np.testing.assert_array_equal(ordered.boxes, given.xyxy)
 
 
+def test_who_scores_too_low_is_nobody_unless_the_box_was_given():
+    image = paint((400, 500), FIRST, SECOND)
+    given = boxes(FIRST, SECOND, scores=[0.1, 0.9])
+    (poses,) = procedure(min_score=0.2)([image], [given])
+    np.testing.assert_array_equal(poses.boxes, np.array([SECOND], np.float32))
+    (both,) = procedure(min_score=0.2)([image], [given], suppress=False)
+    assert len(both) == 2
+    (nobody,) = procedure(min_score=0.95)([image], [given])
+    assert len(nobody) == 0
+
+
 def test_a_skeleton_without_sigmas_keeps_duplicates():
     bones = replace(BONES, sigmas=())
     model = replace(MODEL, metadata=metadata(bones))

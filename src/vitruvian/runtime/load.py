@@ -155,7 +155,8 @@ def load(
         precision: ``auto`` or ``f32``.
         flip: Average with the mirrored views; None does what the model was tested with.
         conf: People whose boxes score lower are dropped (bottom-up: who score lower themselves);
-            None does what the detector recommends.
+            None does what the models recommend, which may ask for less of a box if the pose in
+            it scores well (``test.min_score``).
         kpt_thr: Keypoints that score lower count as not found: NaN.
         max_people: Most people of one picture, by score; 0 keeps all.
         batch: Most views of one network call; 0 is 32 views of people or 4 of whole pictures.
@@ -181,7 +182,7 @@ def load(
     )
     plan = Pipeline() if system is None else pipeline(system)
     file = _first(model, weights, plan.model, ("topdown", "bottomup"), plan.name)
-    rules = _procedure(plan, file.metadata, changes)
+    rules = _procedure(plan, file.metadata, conf, changes)
     network = runtime.open(replace(file, metadata=replace(file.metadata, test=rules.test)))
     refiner = people = None
     if refine is not None:
@@ -211,13 +212,17 @@ def _takes_boxes(network: Model, detector: str | os.PathLike[str] | None) -> boo
     return network.metadata.task == "topdown"
 
 
-def _procedure(plan: Pipeline, metadata: Metadata, changes: Sequence[str]) -> Procedure:
+def _procedure(
+    plan: Pipeline, metadata: Metadata, conf: float | None, changes: Sequence[str]
+) -> Procedure:
     """The pipeline's procedure, or the model's own, with the changes.
 
     Whether mirrored maps are shifted depends on the grid that the network was trained on.
     """
     own = metadata.test
     test = own if plan.test is None else replace(plan.test, shift_flipped=own.shift_flipped)
+    if conf is not None:
+        test = replace(test, min_score=0.0)
     return override(Procedure(boxes=plan.boxes, test=test), changes)
 
 

@@ -52,9 +52,9 @@ class TopDown:
         Args:
             images: RGB pictures.
             boxes: Of each picture, in its pixels.
-            suppress: Sort people by score and drop duplicates (by OKS, which needs the skeleton's
-                sigmas, or by the model's own rule); without it there is one person per box, in the
-                order of the boxes.
+            suppress: Sort people by score, drop who scores too low to be one, and duplicates (by
+                OKS, which needs the skeleton's sigmas, or by the model's own rule); without it
+                there is one person per box, in the order of the boxes.
         """
         views, *others = [self._views(boxes, scale) for scale in self._scales()]
         found = self._placed(images, views)
@@ -152,6 +152,8 @@ class TopDown:
 
     def _suppressed(self, people: Poses, views: Sequence[View]) -> Poses:
         test = self.model.metadata.test
+        somebody = np.flatnonzero(people.score >= test.min_score).tolist()
+        people, views = people[somebody], [views[i] for i in somebody]
         if test.pose_nms is not None:
             return _merged(people, test.pose_nms)
         order = np.argsort(-people.score, kind="stable")

@@ -116,6 +116,8 @@ class Test:
             alone (G-RMI); or the ``sum`` of box score, m and 1.25 x best keypoint (AlphaPose).
         keypoint_floor: See ``rescore``.
         score_offset: Added to that mean (0.5 in CPN and MSPN).
+        min_score: Who was found by a detector and scores lower is nobody: a box that hardly looks
+            like a person can hold a pose that plainly is one (top-down).
         oks_nms: Poses that overlap a better one by more OKS than this are duplicates; 1 keeps all.
         soft_oks: Poses lose score by exp(-OKS^2 / this) to each better one instead, and the 20 best
             stay (Sun et al. 2019); 0 does not.
@@ -131,6 +133,7 @@ class Test:
     rescoring: Literal["product", "pose", "sum"] = "product"
     keypoint_floor: float = 0.2
     score_offset: float = 0.0
+    min_score: float = 0.0
     oks_nms: float = 0.9
     soft_oks: float = 0.0
     pose_nms: PoseNms | None = None
