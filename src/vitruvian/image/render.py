@@ -130,16 +130,24 @@ def trace(
         size: (H, W) of the picture.
         samples: Rays to a pixel's side: h = H samples, w = W samples.
     """
+    from vitruvian.kernels import cones
+
     across, down = camera.rays(size, samples)
     depth = np.full((len(down), len(across)), np.inf, np.float32)
     index = np.full(depth.shape, -1, np.int16)
-    for i, (left, top, right, bottom) in enumerate(_bounds(solids, camera, size, samples).tolist()):
-        if left >= right or top >= bottom:
-            continue
-        found = _first_hit(solids, i, camera, across[left:right], down[top:bottom])
-        nearer = found < depth[top:bottom, left:right]
-        np.copyto(depth[top:bottom, left:right], found, where=nearer)
-        np.copyto(index[top:bottom, left:right], np.int16(i), where=nearer)
+    inward = np.swapaxes(solids.axes / solids.stretch[:, None], 1, 2)
+    cones.trace(
+        _bounds(solids, camera, size, samples),
+        (inward @ camera.turn.T).astype(np.float32),
+        np.einsum("pij,pj->pi", inward, camera.position - solids.origin),
+        solids.radii,
+        solids.length,
+        across,
+        down,
+        np.float32(NEAR),
+        depth,
+        index,
+    )
     return depth, index
 
 
@@ -172,51 +180,6 @@ def _bounds(
     return np.concatenate([first, last], 1).astype(np.int64)
 
 
-def _first_hit(
-    solids: Solids, i: int, camera: Camera, x: np.ndarray, y: np.ndarray
-) -> Float32[np.ndarray, "h w"]:
-    """Depth at which the rays of columns x and rows y meet a solid; inf where they miss."""
-    inward = (solids.axes[i] / solids.stretch[i]).T
-    m = (inward @ camera.turn.T).astype(np.float32)
-    start = inward @ (camera.position - solids.origin[i])
-    along = [m[k, 0] * x[None, :] + (m[k, 1] * y + m[k, 2])[:, None] for k in range(3)]
-    squares = along[0] ** 2 + along[2] ** 2
-    whole = squares + along[1] ** 2
-    (near, far), length = solids.radii[i], solids.length[i]
-    side = np.float32(start[0]) * along[0] + np.float32(start[2]) * along[2]
-    flat = start[0] ** 2 + start[2] ** 2
-
-    def ball(centre: float, radius: float) -> np.ndarray:
-        at = start[1] - centre
-        return _entry(whole, side + np.float32(at) * along[1], flat + at * at - radius**2)
-
-    found = ball(0.0, near)
-    if length <= 0:
-        return found
-    np.minimum(found, ball(length, far), out=found)
-    slope = (far - near) / length
-    here = near + slope * start[1]
-    cone = _entry(
-        squares - np.float32(slope**2) * along[1] ** 2,
-        side - np.float32(slope * here) * along[1],
-        flat - here**2,
-    )
-    with np.errstate(invalid="ignore"):
-        height = np.float32(start[1]) + cone * along[1]
-        between = (height >= 0) & (height <= np.float32(length))
-    np.minimum(found, np.where(between, cone, np.float32(np.inf)), out=found)
-    return found
-
-
-def _entry(a: np.ndarray, b: np.ndarray, c: float) -> Float32[np.ndarray, "h w"]:
-    """Smaller root of a t² + 2 b t + c, where it is real, a > 0 and in front of the camera."""
-    inside = b * b - a * np.float32(c)
-    good = (inside > 0) & (a > 1e-9)
-    root = np.sqrt(np.where(good, inside, 0))
-    t = (-b - root) / np.where(good, a, 1)
-    return np.where(good & (t > NEAR), t, np.float32(np.inf)).astype(np.float32, copy=False)
-
-
 def shade(
     solids: Solids,
     camera: Camera,
@@ -237,50 +200,36 @@ def shade(
         light: Unit world direction towards the light.
         ambient: Share of light that comes from everywhere, in [0, 1].
     """
+    from vitruvian.kernels import cones
+
     depth, index = traced
     out = np.zeros((*depth.shape, 3), np.float32)
-    rows, columns = np.nonzero(index >= 0)
-    across, down = camera.rays(size, samples)
-    part, t = index[rows, columns].astype(np.int64), depth[rows, columns]
-    seen = (across[columns] * t, down[rows] * t, t)
-    start = np.einsum("pij,pi->pj", solids.axes, camera.position - solids.origin)
-    turns = (camera.turn @ solids.axes).astype(np.float32)
-    local = start.astype(np.float32)[part]
-    for k in range(3):
-        local += seen[k][:, None] * turns[part, k]
-    stretch = solids.stretch.astype(np.float32)[part]
-    local /= stretch
-    normal = _normals(solids, part, local) / stretch
-    normal /= np.maximum(np.sqrt((normal * normal).sum(1, keepdims=True)), np.float32(1e-9))
-    lit = (normal * (light @ solids.axes).astype(np.float32)[part]).sum(1)
-    up = (normal * solids.axes[:, 1].astype(np.float32)[part]).sum(1)
-    level = ambient * (0.8 + 0.2 * up) + (1 - ambient) * np.maximum(lit, 0)
-    out[rows, columns] = _cloth(solids, part, local) * level[:, None]
+    slope = np.where(
+        solids.length > 0,
+        (solids.radii[:, 1] - solids.radii[:, 0]) / np.maximum(solids.length, 1e-9),
+        0,
+    )
+    end = np.where(solids.cut < 1, solids.cut * solids.length, np.inf)
+    frames = (
+        np.einsum("pij,pi->pj", solids.axes, camera.position - solids.origin),
+        camera.turn @ solids.axes,
+        light @ solids.axes,
+        solids.axes[:, 1],
+    )
+    shape = (solids.stretch, solids.radii, solids.length, slope)
+    cones.shade(
+        depth,
+        index,
+        *camera.rays(size, samples),
+        tuple(np.ascontiguousarray(values, np.float32) for values in frames),
+        tuple(values.astype(np.float32) for values in shape),
+        (
+            solids.colours.astype(np.float32),
+            end.astype(np.float32),
+            solids.pattern,
+            (solids.period / 2).astype(np.float32),
+        ),
+        np.float32(ambient),
+        out,
+    )
     return out
-
-
-def _normals(solids: Solids, part: np.ndarray, local: np.ndarray) -> np.ndarray:
-    """Gradients of the surfaces before stretching, of any length."""
-    radii, length = solids.radii.astype(np.float32), solids.length.astype(np.float32)
-    slope = np.where(length > 0, (radii[:, 1] - radii[:, 0]) / np.maximum(length, 1e-9), 0)
-    height, end, steep = local[:, 1], length[part], slope.astype(np.float32)[part]
-    beyond = np.where(height > end, height - end, height)
-    between = (height > 0) & (height < end)
-    out = local.copy()
-    out[:, 1] = np.where(between, -steep * (radii[part, 0] + steep * height), beyond)
-    return out
-
-
-def _cloth(solids: Solids, part: np.ndarray, local: np.ndarray) -> np.ndarray:
-    """Colour of the cloth, its pattern, or what is beyond its end."""
-    which = np.zeros(len(part), np.int64)
-    patterned = np.flatnonzero(solids.pattern[part])
-    some = part[patterned]
-    step = np.floor(local[patterned, :2] / (solids.period / 2).astype(np.float32)[some, None])
-    x, y = step.astype(np.int64).T & 1
-    kind = solids.pattern[some]
-    which[patterned] = np.where(kind == 1, y, np.where(kind == 2, x, x ^ y))
-    end = np.where(solids.cut < 1, solids.cut * solids.length, np.inf).astype(np.float32)
-    which[local[:, 1] > end[part]] = 2
-    colour: np.ndarray = solids.colours.astype(np.float32)[part, which]
-    return colour
