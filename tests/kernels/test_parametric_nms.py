@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from vitruvian.kernels import nms
 from vitruvian.kernels.parametric_nms import PoseNms, parametric_nms, similarity
 
 RULE = PoseNms()
@@ -92,3 +93,53 @@ def test_nobody_gives_nobody_and_inputs_stay_as_they_are():
     parametric_nms(poses, values, np.tile(BOX, (2, 1)), RULE)
     np.testing.assert_array_equal(poses, before[0])
     np.testing.assert_array_equal(values, before[1])
+
+
+def crowd(count, seed):
+    """Poses of few people, some without some keypoints, one without any; scores, boxes."""
+    rng = np.random.default_rng(seed)
+    people = rng.uniform(0, 250, (count // 5 + 1, 1, 2)) + rng.uniform(0, 60, (1, 17, 2))
+    xy = people[rng.integers(0, len(people), count)] + rng.normal(0, 2, (count, 17, 2))
+    xy[rng.uniform(size=(count, 17)) < 0.2] = np.nan
+    xy[0] = np.nan
+    corner = rng.uniform(0, 250, (count, 2))
+    boxes = np.concatenate([corner, corner + rng.uniform(20, 120, (count, 2))], axis=1)
+    return xy, rng.uniform(size=(count, 17)) ** 0.3, boxes
+
+
+def plainly(xy, scores, boxes, rule):
+    """The definition, one pose after the other."""
+    rest, people = np.argsort(-scores.mean(axis=1), kind="stable").tolist(), []
+    while rest:
+        best = rest[0]
+        reach, group = rule.share * (boxes[best, 2:] - boxes[best, :2]).max(), []
+        for i in rest:
+            distance = np.linalg.norm(xy[i] - xy[best], axis=1)
+            scaled = distance / reach if rule.relative else distance
+            (alike,) = similarity(scaled[None], scores[best], scores[i][None], rule)
+            close = (distance <= min(reach, rule.match_reach)).sum()
+            if i == best or alike > rule.threshold or (rule.matches and close >= rule.matches):
+                group.append(i)
+        rest = [i for i in rest if i not in group]
+        distance = np.linalg.norm(xy[group] - xy[best], axis=2)
+        weight = np.where(distance <= min(reach, rule.merge_reach), scores[group], 0)
+        share = weight / np.maximum(weight.sum(0), 1e-5)
+        pose = (share[..., None] * np.nan_to_num(xy[group])).sum(0)
+        score = weight.max(0) if rule.merged_score == "max" else (share * weight).sum(0)
+        absent = np.isnan(xy[best, :, 0])
+        pose[absent], score[absent] = np.nan, scores[best, absent]
+        people.append((group, pose, score))
+    return people
+
+
+@pytest.mark.parametrize("rule", [RULE, RMPE, replace(RULE, matches=0), replace(RULE, threshold=0)])
+@pytest.mark.parametrize("crowded", [1 << 17, 10])
+@pytest.mark.parametrize("count", [1, 30, 120])
+def test_people_are_those_of_the_definition(rule, crowded, count, monkeypatch):
+    monkeypatch.setattr(nms, "CROWDED", crowded)
+    some = crowd(count, count)
+    expected = plainly(*some, rule := replace(rule, floor=0.0))
+    groups, xy, scores = parametric_nms(*some, rule)
+    assert [group.tolist() for group in groups] == [group for group, _, _ in expected]
+    np.testing.assert_allclose(xy, [pose for _, pose, _ in expected], rtol=1e-6)
+    np.testing.assert_allclose(scores, [score for _, _, score in expected], rtol=1e-6)

@@ -65,6 +65,23 @@ def test_hard_suppression_is_that_of_all_pairs(threshold, count, room):
     np.testing.assert_array_equal(kept, greedy(alike, score, threshold))
 
 
+@pytest.mark.parametrize(("count", "room"), [(40, 300.0), (40, 3000.0), (600, 5.0)])
+def test_soft_suppression_is_that_of_all_pairs(count, room):
+    some = crowd(count, 4, room=room)
+    xy, area, score = some["xy"], some["area"], some["score"]
+    left, expected = dict(enumerate(score)), []
+    while left and len(expected) < 20:
+        best = max(left, key=left.__getitem__)
+        expected.append((best, left.pop(best)))
+        for i in left:
+            pair = np.array((area[best] + area[i]) / 2)
+            alike = oks(xy[best : best + 1], xy[i : i + 1], pair, SIGMAS)[0, 0]
+            left[i] *= np.exp(-(alike**2) / 0.9)
+    kept, scores = soft_oks_nms(xy, score, area, SIGMAS)
+    assert kept.tolist() == [i for i, _ in expected]
+    np.testing.assert_allclose(scores, [s for _, s in expected], rtol=1e-12)
+
+
 def test_poses_that_are_alike_at_one_keypoint_alone_are_compared():
     xy = np.full((2, 17, 2), np.nan)
     xy[:, 0] = [[0, 0], [1, 0]]

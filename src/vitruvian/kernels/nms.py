@@ -156,10 +156,6 @@ def soften(
     Returns:
         Positions that stay, best first, and their new scores.
     """
-    if decay == "linear":
-        factor = np.where(similarity > threshold, 1 - similarity, 1.0)
-    else:
-        factor = np.exp(-(similarity**2) / sigma)
     left = np.where(np.isnan(scores), 0.0, scores).astype(np.float64)
     kept: list[int] = []
     found: list[float] = []
@@ -169,7 +165,11 @@ def soften(
             break
         kept.append(best)
         found.append(float(left[best]))
-        left *= factor[best]
+        alike = similarity[best]
+        if decay == "linear":
+            left *= np.where(alike > threshold, 1 - alike, 1.0)
+        else:
+            left *= np.exp(-(alike**2) / sigma)
         left[best] = 0
     return np.array(kept, np.int64), np.array(found, np.float64)
 

@@ -9,6 +9,8 @@ from typing import Literal
 
 import numpy as np
 
+from vitruvian.kernels.nms import meeting
+
 TINY = 1e-5
 """Score of a keypoint that has none, so that weights exist."""
 
@@ -56,13 +58,20 @@ def similarity(
 
     Args:
         distance: N K from the keypoints of that pose; NaN where absent.
-        score: K in [0, 1] of that pose.
+        score: K in [0, 1] of that pose, or N K of one for each.
         scores: N K in [0, 1].
         rule: The parameters.
     """
-    sure = np.tanh(score / rule.score_scale) * np.tanh(scores / rule.score_scale)
-    soft = np.exp(-np.where(np.isnan(distance), np.inf, distance) / rule.distance_scale)
-    total: np.ndarray = np.where(distance <= 1, sure, 0).sum(1) + rule.balance * soft.sum(1)
+    both = np.tanh(score / rule.score_scale) * np.tanh(scores / rule.score_scale)
+    return _similarity(distance, both, rule)
+
+
+def _similarity(distance: np.ndarray, both: np.ndarray, rule: PoseNms) -> np.ndarray:
+    """The same, given the product of the hyperbolic tangents."""
+    soft = np.exp(distance / -rule.distance_scale)
+    if np.isnan(distance).any():
+        soft = np.nan_to_num(soft)
+    total: np.ndarray = (both * (distance <= 1)).sum(axis=1) + rule.balance * soft.sum(axis=1)
     return total
 
 
@@ -83,54 +92,123 @@ def parametric_nms(
     Returns:
         Positions of the poses of each of M people, the best one first; M K 2 and M K of the people.
     """
-    xy, scores = xy.astype(np.float64), np.where(scores > 0, scores, TINY).astype(np.float64)
-    reach = rule.share * (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0)
-    rest = np.argsort(-scores.mean(axis=1), kind="stable")
-    groups, poses, values = [], [], []
-    while len(rest):
-        best = rest[0]
-        distance = np.linalg.norm(xy[rest] - xy[best], axis=2)
-        same = _same(distance, reach[best], scores[best], scores[rest], rule)
-        group, rest = rest[same], rest[~same]
-        near = distance[same] <= min(reach[best], rule.merge_reach)
-        pose, score = _merged(xy[group], scores[group], near, rule)
-        if score.max() >= rule.floor and _area(pose) >= rule.least_area:
-            groups.append(group)
-            poses.append(pose)
-            values.append(score)
-    shape = (len(groups), xy.shape[1])
-    return (
-        groups,
-        np.array(poses, np.float32).reshape(*shape, 2),
-        np.array(values, np.float32).reshape(shape),
-    )
+    scores = np.where(scores > 0, scores, TINY).astype(np.float64)
+    order = np.argsort(-scores.mean(axis=1), kind="stable")
+    xy, scores = xy[order].astype(np.float64), scores[order]
+    reach = rule.share * (boxes[order, 2:] - boxes[order, :2]).max(axis=1, initial=0)
+    leader = _leaders(xy, scores, reach, rule)
+    members = np.argsort(leader, kind="stable")
+    best, starts = np.unique(leader[members], return_index=True)
+    poses, values = _merged(xy, scores, reach, leader, members, starts, rule)
+    extent = np.fmax.reduce(poses, axis=1) - np.fmin.reduce(poses, axis=1)
+    area = 1.5**2 * np.nan_to_num(extent.prod(axis=1))
+    good = (values.max(axis=1, initial=0) >= rule.floor) & (area >= rule.least_area)
+    groups = np.split(order[members], starts[1:]) if len(best) else []
+    groups = [group for group, kept in zip(groups, good, strict=True) if kept]
+    return groups, poses[good].astype(np.float32), values[good].astype(np.float32)
 
 
-def _same(
-    distance: np.ndarray, reach: float, score: np.ndarray, scores: np.ndarray, rule: PoseNms
-) -> np.ndarray:
-    """N bool; the first of the poses is the one that they are compared with."""
-    scaled = distance / max(reach, TINY) if rule.relative else distance
-    same: np.ndarray = similarity(scaled, score, scores, rule) > rule.threshold
+def _leaders(xy: np.ndarray, scores: np.ndarray, reach: np.ndarray, rule: PoseNms) -> np.ndarray:
+    """N: position of the best pose that each of them, best first, is the same as."""
+    leader, sure = np.arange(len(xy)), np.tanh(scores / rule.score_scale)
+    pairs = _near(xy, reach, rule)
+    if pairs is None:  # people stand so close that the best few take nearly all
+        rest = leader.copy()
+        while len(rest):
+            best = rest[:1]
+            same = _same(_distance(xy[rest], xy[best]), reach[best], sure[best] * sure[rest], rule)
+            same[0] = True
+            leader[rest[same]] = rest[0]
+            rest = rest[~same]
+        return leader
+    a, b = pairs
+    same = _same(_distance(xy[a], xy[b]), reach[a], sure[a] * sure[b], rule)
+    a, b = a[same], b[same]
+    order, found = np.argsort(a, kind="stable"), leader.tolist()
+    for better, worse in zip(a[order].tolist(), b[order].tolist(), strict=True):
+        if found[better] == better and found[worse] == worse:
+            found[worse] = better
+    return np.array(found)
+
+
+def _near(xy: np.ndarray, reach: np.ndarray, rule: PoseNms) -> tuple[np.ndarray, np.ndarray] | None:
+    """Pairs of poses that may be the same; None if they are too many.
+
+    Beyond distance 1 only the exponentials count. All of them together exceed the threshold only if
+    one is at least its share, so that some keypoint is near enough for that; the boxes of two
+    poses' keypoints, larger by as much, then meet.
+    """
+    if rule.threshold <= 0:
+        return None
+    most = max(rule.balance * xy.shape[1] / rule.threshold, 1.0)
+    far = np.full(len(xy), max(1.0, rule.distance_scale * np.log(most)))
+    if rule.relative:
+        far *= np.maximum(reach, TINY)
     if rule.matches:
-        same |= (distance <= min(reach, rule.match_reach)).sum(axis=1) >= rule.matches
-    same[0] = True
+        far = np.fmax(far, np.fmin(reach, rule.match_reach))
+    columns = np.ascontiguousarray(xy.transpose(1, 2, 0))  # K 2 N: quick along N
+    low, high = np.fmin.reduce(columns, axis=0) - far, np.fmax.reduce(columns, axis=0) + far
+    return meeting(low.T, high.T)
+
+
+def _same(distance: np.ndarray, reach: np.ndarray, both: np.ndarray, rule: PoseNms) -> np.ndarray:
+    """P bool: which pairs of poses are the same.
+
+    Args:
+        distance: P K pixels; NaN where absent.
+        reach: P or 1, of the better pose, pixels.
+        both: P K, product of their keypoints' hyperbolic tangents.
+        rule: The parameters.
+    """
+    scaled = distance / np.maximum(reach, TINY)[:, None] if rule.relative else distance
+    same: np.ndarray = _similarity(scaled, both, rule) > rule.threshold
+    if rule.matches:
+        close = distance <= np.minimum(reach, rule.match_reach)[:, None]
+        same |= close.sum(axis=1) >= rule.matches
     return same
 
 
+def _distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """P K between points P K 2."""
+    apart = a - b
+    apart *= apart
+    distance: np.ndarray = np.sqrt(apart[..., 0] + apart[..., 1])
+    return distance
+
+
 def _merged(
-    xy: np.ndarray, scores: np.ndarray, near: np.ndarray, rule: PoseNms
+    xy: np.ndarray,
+    scores: np.ndarray,
+    reach: np.ndarray,
+    leader: np.ndarray,
+    members: np.ndarray,
+    starts: np.ndarray,
+    rule: PoseNms,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """K 2 and K of a group of poses, the best first; ``near`` is N K. Absent stays absent."""
-    weight = np.where(near, scores, 0)
-    share = weight / np.maximum(weight.sum(axis=0), TINY)
-    mean = (share[..., None] * np.where(near[..., None], xy, 0)).sum(axis=0)
-    score = weight.max(axis=0) if rule.merged_score == "max" else (share * weight).sum(axis=0)
-    absent = np.isnan(xy[0, :, 0])
-    return np.where(absent[:, None], np.nan, mean), np.where(absent, scores[0], score)
+    """M K 2 and M K: means of what is near the best pose of a group. Absent there stays absent.
 
-
-def _area(pose: np.ndarray) -> float:
-    """Square pixels of 1.5 times the extent of what is present; 0 for nothing."""
-    present = pose[np.isfinite(pose[:, 0])]
-    return float(1.5**2 * np.prod(np.ptp(present, axis=0))) if len(present) else 0.0
+    Args:
+        xy: N K 2.
+        scores: N K.
+        reach: N.
+        leader: N, the best pose of each.
+        members: N positions, group after group, the best one first.
+        starts: M, where in ``members`` a group begins.
+        rule: The parameters.
+    """
+    if not len(xy):
+        return xy, scores
+    best = leader[members]
+    distance = _distance(xy[members], xy[best])
+    near = distance <= np.minimum(reach[best], rule.merge_reach)[:, None]
+    weight = np.where(near, scores[members], 0)
+    total = np.maximum(np.add.reduceat(weight, starts), TINY)
+    share = weight / np.repeat(total, np.diff(starts, append=len(xy)), axis=0)
+    mean = np.add.reduceat(share[..., None] * np.where(near[..., None], xy[members], 0), starts)
+    if rule.merged_score == "max":
+        score = np.maximum.reduceat(weight, starts)
+    else:
+        score = np.add.reduceat(share * weight, starts)
+    first = members[starts]
+    absent = np.isnan(xy[first, :, 0])
+    return np.where(absent[..., None], np.nan, mean), np.where(absent, scores[first], score)

@@ -5,6 +5,9 @@ import numpy as np
 from vitruvian.kernels.nms import greedy_by, meeting, ranked, soften, unhurt
 from vitruvian.kernels.oks import oks
 
+NEGLIGIBLE = 1e-8
+"""An OKS whose square does not change a score, as far as float64 goes."""
+
 
 def oks_nms(
     xy: np.ndarray, score: np.ndarray, area: np.ndarray, sigmas: np.ndarray, threshold: float
@@ -98,5 +101,12 @@ def soft_oks_nms(
         floor: What falls below this score does not stay.
         most: See above.
     """
-    similarity = oks(xy, xy, np.add.outer(area, area) / 2, sigmas)
+    xy, area = xy.astype(np.float64), area.astype(np.float64)
+    pairs = _possible(xy, area, sigmas, NEGLIGIBLE)
+    if pairs is None:
+        similarity = oks(xy, xy, np.add.outer(area, area) / 2, sigmas)
+    else:
+        a, b = pairs
+        similarity = np.eye(len(xy))
+        similarity[a, b] = similarity[b, a] = _similarity(xy, area, sigmas, a, b)
     return soften(similarity, score, sigma=threshold, floor=floor, most=most)
