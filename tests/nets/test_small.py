@@ -1,12 +1,14 @@
+import numpy as np
 import pytest
 import torch
 
 from tests.nets.test_vitruvian import SMALL
 from tests.nets.test_vitruvian import tiny as pose
+from vitruvian.codecs.centres import Centres
 from vitruvian.core.errors import InputError
 from vitruvian.nets.convert import start
-from vitruvian.nets.small import Cascade, Maps, Stages, small_disk
-from vitruvian.nets.vitruvian import pose_s
+from vitruvian.nets.small import Cascade, Maps, Rois, Stages, small_disk
+from vitruvian.nets.vitruvian import Spotter, pose_s
 
 
 def tiny_maps() -> Maps:
@@ -24,7 +26,13 @@ def tiny_cascade() -> Cascade:
     return Cascade(3, SMALL, width=8)
 
 
-EVERY = (tiny_maps, tiny_stages, tiny_cascade)
+def tiny_rois(**settings) -> Rois:
+    """The same with boxes."""
+    spotter = Spotter(SMALL, (8, 12), (1, 1))
+    return Rois(3, 4, spotter=spotter, variant=SMALL, width=8, hidden=8, **settings)
+
+
+EVERY = (tiny_maps, tiny_stages, tiny_cascade, tiny_rois)
 
 
 def test_stages_are_named_from_coarse_to_fine_and_the_last_is_decoded():
@@ -66,3 +74,50 @@ def test_what_is_taught_is_a_tenth_of_the_network():
         net, whole = small_disk(), pose_s()
     head = sum(p.numel() for n, p in net.named_parameters() if not n.startswith("trunk."))
     assert head < 0.1 * sum(p.numel() for p in whole.parameters())
+
+
+def _scene() -> dict[str, torch.Tensor]:
+    """Outputs of a detector: three people, one of them found twice, one unlikely."""
+    centre, box = torch.full((1, 1, 16, 16), -9.0), torch.zeros(1, 4, 16, 16)
+    for row, column, logit, sides in (
+        (4, 3, 3.0, (20, 30, 25, 35)),
+        (4, 5, 2.0, (34, 30, 11, 36)),
+        (11, 12, 1.0, (40, 50, 60, 70)),
+        (12, 3, -2.0, (10, 10, 10, 10)),
+    ):
+        centre[0, 0, row, column] = logit
+        box[0, :, row, column] = (torch.tensor(sides) / 8).log()
+    return {"centre": centre, "box": box}
+
+
+def test_boxes_are_those_that_the_codec_of_the_detector_reads():
+    scene = _scene()
+    found, chance = tiny_rois(grow=1.0).found(scene, (128, 128))
+    numpy = {name: maps.numpy() for name, maps in scene.items()}
+    (theirs,) = Centres(threshold=0.3).decode(numpy, (128, 128))
+    assert len(theirs) == 2
+    np.testing.assert_allclose(found[0, :2], theirs.xyxy.clip(0, 128), rtol=1e-5)
+    np.testing.assert_allclose(chance[0, :2], theirs.scores, rtol=1e-5)
+    assert not found[0, 2:].any()
+    assert not chance[0, 2:].any()
+
+
+def test_boxes_are_enlarged_and_stay_in_the_view():
+    (box, corner, _, _), _ = (x[0] for x in tiny_rois(grow=1.5).found(_scene(), (128, 128)))
+    x, y = 3.5 * 8 - 0.5, 4.5 * 8 - 0.5
+    wide, high = 0.25 * 45, 0.25 * 65
+    tight = np.array([x - 20 - wide, y - 30 - high, x + 25 + wide, y + 35 + high])
+    np.testing.assert_allclose(box, tight.clip(0), rtol=1e-5)
+    assert corner[2:].tolist() == [128, 128]
+
+
+def test_while_training_boxes_are_the_peoples_shaken():
+    boxes = torch.zeros(1, 1, 5, 4)
+    boxes[0, 0, 0] = torch.tensor([10.0, 20, 50, 100])
+    net = tiny_rois(grow=1.0, shake=0.05).train()
+    (stage,) = net(torch.randn(1, 3, 128, 128), boxes)
+    assert stage["roi"].shape == (1, 4, 4, 1)
+    assert stage["keypoint"].shape == (1, 4 * 3, 56 * 56, 1)
+    off = (stage["roi"][0, :, 0, 0] - boxes[0, 0, 0]) / torch.tensor([40.0, 80, 40, 80])
+    assert 0 < off.abs().max() < 0.3
+    assert not stage["roi"][0, :, 1:].any()

@@ -11,9 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vitruvian.nets.blocks import require_divisible
+from vitruvian.nets.boxes import area, clip, unsuppressed
 from vitruvian.nets.convert import Layout
 from vitruvian.nets.efficientpose import VARIANTS, Variant
-from vitruvian.nets.vitruvian import Lateral, Pose, Residual
+from vitruvian.nets.mask_rcnn import KeypointHead
+from vitruvian.nets.roi import roi_align
+from vitruvian.nets.vitruvian import Lateral, Pose, Residual, Spotter
 
 LAYOUTS: dict[str, Layout] = {}
 """Nobody else has these networks."""
@@ -165,6 +168,108 @@ class Cascade(nn.Module):
         return [{"coarse_1": low, "coarse_0": high}, {"heatmap": self.head(both)}]
 
 
+class Rois(nn.Module):
+    """Boxes of people, and a map of each keypoint in every box (Mask R-CNN's two looks).
+
+    The first look is the bundled detector's, with its own trunk; the second reads the features of
+    the pose network, which sees the whole picture once.
+
+    Args:
+        channels: Number of keypoints K.
+        people: Number of boxes D whose keypoints are looked for.
+        spotter: The detector; None for the bundled one's size.
+        variant: Size of the trunk.
+        width: Channels of the features at stride 4.
+        hidden: Channels of the head's three convolutions.
+        threshold: What is less likely is nobody.
+        grow: Features are read in boxes so many times as wide and high, cut at the view.
+        shake: While training, corners of boxes are moved by so much of the sides (deviation).
+    """
+
+    looks_at = ("boxes",)
+    """Targets that :meth:`forward` is given while training."""
+
+    def __init__(
+        self,
+        channels: int = 17,
+        people: int = 10,
+        *,
+        spotter: Spotter | None = None,
+        variant: Variant = VARIANTS["rt"],
+        width: int = 48,
+        hidden: int = 64,
+        threshold: float = 0.3,
+        grow: float = 1.1,
+        shake: float = 0.06,
+    ) -> None:
+        super().__init__()
+        self.spotter = Spotter(variant) if spotter is None else spotter
+        self.trunk = Features(variant, width)
+        self.keypoints = KeypointHead(width, channels, hidden, depth=3)
+        self.people, self.threshold = people, threshold
+        self.grow, self.shake = grow, shake
+
+    def forward(self, x: Tensor, boxes: Tensor | None = None) -> list[dict[str, Tensor]]:
+        """B 3 H W normalised -> one stage, for the D best people of each view.
+
+        ``person``: B 4 D 1 xyxy, without area where there are fewer. ``chance``: B 1 D 1 in [0, 1].
+        ``keypoint``: B DK S^2 1, logits of the S x S cells of each box, row by row.
+        Training, ``roi`` for ``person``: the people's boxes B 1 M 4, shaken, if they are given.
+        """
+        size = (x.shape[-2], x.shape[-1])
+        features = self.trunk(x)[0]
+        if boxes is not None:
+            rois = self.shaken(boxes[:, 0], size)
+            return [{"roi": _rows(rois), "keypoint": self.maps(self.read(features, rois))}]
+        found, chance = self.found(self.spotter(x)[0], size)
+        maps = self.maps(self.read(features, found))
+        return [{"person": _rows(found), "chance": chance[:, None, :, None], "keypoint": maps}]
+
+    def found(self, stage: dict[str, Tensor], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """B D 4 and B D: the best boxes as ``codecs/centres.py`` reads them, and their chances."""
+        logit, stride = stage["centre"].float(), 8
+        top = (logit == F.max_pool2d(logit, 3, 1, 1)).flatten(1)
+        chance, cell = (logit.flatten(1).sigmoid() * top).topk(4 * self.people, dim=1)
+        sides = stride * stage["box"].float().flatten(2).exp().transpose(1, 2)
+        sides = sides.gather(1, cell[..., None].expand(-1, -1, 4))
+        columns = logit.shape[-1]
+        cells = torch.stack([cell % columns, cell // columns], dim=-1)
+        middle = (cells + 0.5) * stride - 0.5
+        boxes = torch.cat([middle - sides[..., :2], middle + sides[..., 2:]], dim=-1)
+        chance = chance * unsuppressed(boxes, 0.5) * (chance > self.threshold)
+        chance, index = chance.topk(self.people, dim=1)
+        boxes = clip(boxes.gather(1, index[..., None].expand(-1, -1, 4)), size)
+        return self._grown(boxes, size) * (chance > 0)[..., None], chance
+
+    @torch.no_grad()
+    def shaken(self, boxes: Tensor, size: tuple[int, int]) -> Tensor:
+        """Boxes B M 4 of at most D people, as a detector might have found them."""
+        boxes = boxes[:, : self.people]
+        sides = (boxes[..., 2:] - boxes[..., :2]).repeat(1, 1, 2)
+        moved = boxes + self.shake * torch.randn_like(boxes) * sides
+        return self._grown(moved, size) * (area(boxes) > 0)[..., None]
+
+    def read(self, features: Tensor, rois: Tensor) -> Tensor:
+        """Features B C h w in boxes B R 4: B R C 14 14."""
+        level = torch.zeros_like(rois[..., 0], dtype=torch.long)
+        return roi_align([features], rois, level, (4,), 14)
+
+    def maps(self, read: Tensor) -> Tensor:
+        """B R C 14 14 -> B RK S^2 1."""
+        maps: Tensor = self.keypoints(read.flatten(0, 1))
+        return maps.unflatten(0, read.shape[:2]).flatten(1, 2).flatten(2)[..., None]
+
+    def _grown(self, boxes: Tensor, size: tuple[int, int]) -> Tensor:
+        middle, half = (boxes[..., :2] + boxes[..., 2:]) / 2, (boxes[..., 2:] - boxes[..., :2]) / 2
+        half = half * self.grow
+        return clip(torch.cat([middle - half, middle + half], dim=-1), size)
+
+
+def _rows(boxes: Tensor) -> Tensor:
+    """B R 4 as a field of R rows: B 4 R 1."""
+    return boxes.transpose(1, 2)[..., None]
+
+
 def small_disk(channels: int = 17) -> Maps:
     """G-RMI's outputs: K logits of discs and 2 K offsets."""
     return Maps({"heatmap": channels, "offset": 2 * channels})
@@ -183,3 +288,13 @@ def small_stages(channels: int = 17, stages: int = 2) -> Stages:
 def small_cascade(channels: int = 17) -> Cascade:
     """CPN's GlobalNet and RefineNet."""
     return Cascade(channels)
+
+
+def small_rois(channels: int = 17, people: int = 10) -> Rois:
+    """Mask R-CNN's boxes and keypoints."""
+    return Rois(channels, people)
+
+
+def small_paf(channels: int = 18, limbs: int = 19) -> Maps:
+    """OpenPose's outputs: K Gaussian maps and the background's, and two fields per limb."""
+    return Maps({"heatmap": channels + 1, "paf": 2 * limbs})

@@ -15,10 +15,17 @@ Differences from detectron2 and torchvision:
 - People score as their boxes, and keypoints their share of a map's softmax: detectron2's rule.
 """
 
+from dataclasses import replace
+
 from vitruvian.codecs.roi_keypoints import RoiKeypoints
 from vitruvian.core.skeleton import skeleton
 from vitruvian.image.augment import Augment
+from vitruvian.systems.small import heads_recipe
 from vitruvian.systems.spec import Input, Recipe, System, Test
+
+_PAPER = "He, Gkioxari, Dollar, Girshick: Mask R-CNN, ICCV 2017"
+_URL = "https://arxiv.org/abs/1703.06870"
+_VIEWS = Augment(zoom=(0.9, 1.6), rotation=15.0, rotation_prob=0.5, shift=0.05)
 
 
 def mask_rcnn_res50_800x1344() -> System:
@@ -52,6 +59,39 @@ def mask_rcnn_res50_800x1344() -> System:
             augment=Augment(flip=0.5, scale=0.1, rotation=0.0, rotation_prob=0.0),
         ),
         test=Test(flip=False, oks_nms=1.0),
-        paper="He, Gkioxari, Dollar, Girshick: Mask R-CNN, ICCV 2017",
-        url="https://arxiv.org/abs/1703.06870",
+        paper=_PAPER,
+        url=_URL,
+    )
+
+
+def mask_rcnn_s() -> System:
+    """The bundled detector's boxes, and maps in them on the bundled pose network's features.
+
+    Not the authors' network: both looks have trunks of their own, which stay as they are; what is
+    taught is the second one's head, of three convolutions. It reads one map, of stride 4, in boxes
+    a tenth larger than the detector's, and learns from the people's boxes, shaken. Views are of 320
+    x 320, with at most 10 people.
+
+        vitruvian train mask_rcnn_s --start mask_rcnn_s.safetensors --fresh keypoints
+            --data coco:TRAIN.json
+
+    goes on from both trunks' weights in one file, as ``experiments/rois.py`` writes it.
+
+    Paper: has no such network. Ours: see docs/models/mask_rcnn.md.
+    """
+    people = skeleton("coco17")
+    recipe = heads_recipe("roi_keypoints")
+    return System(
+        name="mask_rcnn_s",
+        task="bottomup",
+        net="small:small_rois",
+        net_args={"channels": len(people), "people": 10},
+        input=Input(size=(320, 320)),
+        codec=RoiKeypoints(skeleton=people, people=10, threshold=0.3),
+        skeleton=people,
+        recipe=replace(recipe, freeze=("trunk", "spotter"), augment=_VIEWS),
+        test=Test(flip=False, oks_nms=1.0),
+        paper=_PAPER,
+        url=_URL,
+        licence="Apache-2.0",
     )

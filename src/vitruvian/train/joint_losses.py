@@ -83,7 +83,12 @@ def two_stage(stage: Terms, targets: Terms, weights: Terms) -> Terms:
 
 
 def mask_rcnn(stage: Terms, targets: Terms, weights: Terms) -> Terms:
-    """Both looks, and the cross-entropy of each labelled keypoint's cell (He et al. 2017).
+    """Both looks, and the keypoints in the second one's boxes (He et al. 2017)."""
+    return two_stage(stage, targets, weights) | roi_keypoints(stage, targets, weights)
+
+
+def roi_keypoints(stage: Terms, targets: Terms, weights: Terms) -> Terms:
+    """Cross-entropy of each labelled keypoint's cell of a box (He et al. 2017).
 
     Boxes that overlap a person by half teach its keypoints that are inside; the sum is divided by
     their number (detectron2).
@@ -102,7 +107,7 @@ def mask_rcnn(stage: Terms, targets: Terms, weights: Terms) -> Terms:
         asked = inside & (known > 0)
         total = total + F.cross_entropy(maps[row, taken][asked], cell[asked], reduction="sum")
         count = count + asked.sum()
-    return two_stage(stage, targets, weights) | {"keypoint": total / count.clamp(min=1)}
+    return {"keypoint": total / count.clamp(min=1)}
 
 
 def rtmo(stage: Terms, targets: Terms, weights: Terms) -> Terms:
