@@ -175,10 +175,7 @@ def _frames(long: np.ndarray) -> np.ndarray:
 def _mesh(parts: list[Part], posed: Stance, offset: np.ndarray, owner: int) -> Mesh:
     """All parts, posed, as one mesh."""
     starts = np.cumsum([0, *(len(part.points) for part in parts)])
-    points = posed.skin(
-        np.concatenate([part.points for part in parts]),
-        np.concatenate([part.weights for part in parts]),
-    )
+    points = np.concatenate([posed.skin(part.points, part.weights) for part in parts])
     points += offset.astype(np.float32)
     faces = np.concatenate([p.faces + np.int32(s) for p, s in zip(parts, starts, strict=False)])
     counts = [len(part.faces) for part in parts]

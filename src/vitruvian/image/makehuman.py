@@ -64,7 +64,9 @@ class Rig:
 
     def joints(self, points: Float32[np.ndarray, "V 3"]) -> Float32[np.ndarray, "B 3"]:
         """Where the bones of a shaped body begin."""
-        return np.stack([points[head].mean(0) for head in self.heads])
+        counts = np.array([len(head) for head in self.heads])
+        sums = np.add.reduceat(points[np.concatenate(self.heads)], np.cumsum(counts) - counts)
+        return np.asarray(sums / counts[:, None], np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

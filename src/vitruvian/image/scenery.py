@@ -33,10 +33,10 @@ def backdrop(
     t = np.where(on_floor, to_floor, np.where(np.isfinite(to_wall), to_wall, 0))
     t = np.minimum(t, np.float32(300))
     place = [np.float32(camera.position[k]) + t * way[k] for k in range(3)]
-    fade = np.exp(-t / 12)[..., None]
-    floor = _surface(place[0], place[2], rng, fade)
+    fade = np.exp(-t / 12)
+    floor = _surface(place[0], place[2], rng, fade, on_floor)
     if np.isfinite(wall):
-        back = _surface(place[0], place[1], rng, fade)
+        back = _surface(place[0], place[1], rng, fade, ~on_floor)
         back = _panels(back, camera, wall, rng)
     else:
         back = _sky(size, rng)
@@ -49,39 +49,39 @@ def _colour(rng: np.random.Generator) -> np.ndarray:
 
 
 def _surface(
-    u: np.ndarray, v: np.ndarray, rng: np.random.Generator, fade: np.ndarray
+    u: np.ndarray, v: np.ndarray, rng: np.random.Generator, fade: np.ndarray, wanted: np.ndarray
 ) -> Float32[np.ndarray, "H W 3"]:
     """A plane's colours at metres (u, v): plain, checks, planks or tiles, stained; far is plain."""
+    from vitruvian.kernels.noise import paint
+
     first, second = _colour(rng), _colour(rng)
     second = first + (second - first) * np.float32(rng.uniform(0.1, 1))
     kind, period = int(rng.integers(4)), float(np.exp(rng.uniform(np.log(0.15), np.log(1.5))))
     angle = float(rng.uniform(0, np.pi))
-    cos, sin = np.cos(angle) / period, np.sin(angle) / period
-    a, b = float(cos) * u + float(sin) * v, float(cos) * v - float(sin) * u
-    board = np.floor(a).astype(np.int64)
-    shades = rng.random(64).astype(np.float32)
-    if kind == 0:
-        mix = np.zeros_like(a)
-    elif kind == 1:
-        mix = ((board + np.floor(b).astype(np.int64)) & 1).astype(np.float32)
-    elif kind == 2:
-        mix = shades[board & 63]
-    else:
-        mix = ((a - board < 0.06) | (b - np.floor(b) < 0.06)).astype(np.float32)
-    stains = sum(_lookup(u * f, v * f, rng) / f**0.5 for f in (0.5, 2.0, 8.0))
-    strength = float(rng.uniform(0.03, 0.25))
-    even = fade * (mix - np.float32(0.5))[..., None] + np.float32(0.5)
-    out = (first + (second - first) * even) * (1 + strength * fade * stains[..., None])
-    return np.asarray(np.clip(out, 0, 1), np.float32)
+    planks = rng.random(64).astype(np.float32)
+    cells = np.array([0.5, 2, 8], np.float32)
+    grids = np.stack([_noise(rng) for _ in cells])
+    strength = np.float32(rng.uniform(0.03, 0.25))
+    out = np.zeros((*u.shape, 3), np.float32)
+    turn = (np.float32(np.cos(angle) / period), np.float32(np.sin(angle) / period))
+    paint(
+        u,
+        v,
+        fade,
+        wanted,
+        np.stack([first, second]),
+        (kind, *turn, planks),
+        (grids, cells, strength),
+        out,
+    )
+    return out
 
 
-def _lookup(u: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Smooth noise of unit cells and unit deviation that repeats every 64."""
+def _noise(rng: np.random.Generator) -> Float32[np.ndarray, "65 65"]:
+    """Noise of unit deviation that repeats every 64."""
     grid = rng.normal(size=(65, 65)).astype(np.float32)
     grid[-1], grid[:, -1] = grid[0], grid[:, 0]
-    at = [w - 64 * np.floor(w / 64) for w in (u, v)]
-    found: np.ndarray = cv2.remap(grid, at[0], at[1], cv2.INTER_LINEAR)
-    return found
+    return grid
 
 
 def _sky(size: tuple[int, int], rng: np.random.Generator) -> Float32[np.ndarray, "H W 3"]:
@@ -273,7 +273,8 @@ def photograph(picture: Float32[np.ndarray, "H W 3"], rng: np.random.Generator) 
         rng: Source of every choice.
     """
     gain = np.exp(rng.normal(0, 0.15)) * (1 + rng.normal(0, 0.05, 3))
-    out = np.clip(picture * gain.astype(np.float32), 0, 1) ** np.float32(np.exp(rng.normal(0, 0.2)))
+    out = np.clip(picture * gain.astype(np.float32), 0, 1)
+    out = cv2.pow(out, float(np.exp(rng.normal(0, 0.2))))  # five times as fast as NumPy's
     if rng.random() < 0.35:
         out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.3, 1.3)))
     noise = rng.standard_normal(out.shape, np.float32) * np.float32(rng.uniform(0, 0.035))

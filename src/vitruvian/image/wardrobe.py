@@ -172,7 +172,7 @@ class Wardrobe:
         self._cut(rows, faces, points, cover.astype(np.float32), look)
 
     def _cut(
-        self, rows: np.ndarray, faces: np.ndarray, points: np.ndarray, cover: np.ndarray, look: Look
+        self, rows: slice, faces: np.ndarray, points: np.ndarray, cover: np.ndarray, look: Look
     ) -> None:
         whole = Part(
             points=points,
@@ -189,15 +189,15 @@ class Wardrobe:
         """What is not covered, with lips and the roots of the hair."""
         rows, faces = _helper(self._assets, "body")
         lips = np.clip(skin * [0.85, 0.55, 0.55], 0, 1)
-        colours = np.tile(skin, (len(rows), 1))
-        colours *= 1 + 0.02 * self._rng.normal(size=(len(rows), 1))
+        points = self._points[rows]
+        colours = skin * (1 + 0.02 * self._rng.normal(size=(len(points), 1)))
         for share, other in (
             (self._where.mouth[rows], lips),
             (self._where.scalp[rows] * 0.92 * cropped, hair),
         ):
             colours += (other - colours) * share[:, None]
         whole = Part(
-            points=self._points[rows],
+            points=points,
             weights=self._assets.rig.weights[rows],
             faces=faces,
             cloth=self._where.places.cloth[rows],
@@ -219,7 +219,7 @@ class Wardrobe:
             points = self._points[rows]
             off = points - (points.max(0) + points.min(0)) / 2
             ahead = off[:, 2] / np.linalg.norm(off, axis=1)
-            colours = np.full((len(rows), 3), 0.88)
+            colours = np.full((len(points), 3), 0.88)
             colours[ahead > 0.8] = iris
             colours[ahead > 0.95] = 0.05
             self.parts.append(
@@ -236,11 +236,14 @@ class Wardrobe:
 
 
 @lru_cache(maxsize=32)
-def _helper(assets: Assets, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices of a group of the base mesh, and its triangles among them."""
+def _helper(assets: Assets, name: str) -> tuple[slice, np.ndarray]:
+    """Vertices of a group of the base mesh, and its triangles among them.
+
+    A group's vertices are one after the other; if not, those between are without triangles.
+    """
     faces = assets.base.group(name)
-    rows, numbers = np.unique(faces, return_inverse=True)
-    return rows, numbers.reshape(faces.shape).astype(np.int32)
+    first, last = int(faces.min()), int(faces.max()) + 1
+    return slice(first, last), faces - np.int32(first)
 
 
 @lru_cache(maxsize=128)

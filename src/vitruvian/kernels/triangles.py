@@ -7,10 +7,12 @@ single precision where the plain NumPy of the tests is.
 import numpy as np
 from numba import njit
 
+from vitruvian.kernels.noise import noise
+
 _NIL, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
 _LEAST = np.float32(1e-12)
 _WEAVE, _STRAND, _BLOT, _LONG = (np.float32(v) for v in (0.05, 0.4, 2.5, 14))
-_SKY, _RIM, _PALE, _CELLS = (np.float32(v) for v in (0.2, 0.8, 0.2, 64))
+_SKY, _RIM, _PALE = (np.float32(v) for v in (0.2, 0.8, 0.2))
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -187,18 +189,6 @@ def light_up(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _noise(grid: np.ndarray, x: np.float32, y: np.float32) -> np.float32:
-    """Smooth noise of a 65 x 65 grid that repeats every 64."""
-    x, y = x - _CELLS * np.floor(x / _CELLS), y - _CELLS * np.floor(y / _CELLS)
-    i, j = min(int(y), 63), min(int(x), 63)
-    across, down = x - np.float32(j), y - np.float32(i)
-    top = grid[i, j] + (grid[i, j + 1] - grid[i, j]) * across
-    low = grid[i + 1, j] + (grid[i + 1, j + 1] - grid[i + 1, j]) * across
-    found: np.float32 = top + (low - top) * down
-    return found
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def _mix(grid: np.ndarray, kind: int, x: np.float32, y: np.float32) -> np.float32:
     """Share of the pattern's colour, at a place in periods."""
     if kind == 1:
@@ -209,9 +199,9 @@ def _mix(grid: np.ndarray, kind: int, x: np.float32, y: np.float32) -> np.float3
         left = _ONE if x - np.floor(x) < _HALF else _NIL
         return (left + (_ONE if y - np.floor(y) < _HALF else _NIL)) / np.float32(2)
     if kind == 4:
-        return _ONE if _noise(grid, x * _BLOT, y * _BLOT) > 0 else _NIL
+        return _ONE if noise(grid, x * _BLOT, y * _BLOT) > 0 else _NIL
     if kind == 5:
-        return min(max(_HALF + _STRAND * _noise(grid, x * _LONG, y), _NIL), _ONE)
+        return min(max(_HALF + _STRAND * noise(grid, x * _LONG, y), _NIL), _ONE)
     return _NIL
 
 
@@ -246,7 +236,7 @@ def _colour(
         u = looks[i, 5] * a + looks[j, 5] * b + looks[k, 5] * c
         v = looks[i, 6] * a + looks[j, 6] * b + looks[k, 6] * c
         mix = _mix(grid, kind, u / period[s], v / period[s])
-        rough = _ONE + _WEAVE * _noise(grid, u / grain, v / grain)
+        rough = _ONE + _WEAVE * noise(grid, u / grain, v / grain)
     for n in range(3):
         plain = looks[i, n] * a + looks[j, n] * b + looks[k, n] * c
         out[n] = (plain + (others[s, n] - plain) * mix) * rough * level + shine
