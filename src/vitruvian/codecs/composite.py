@@ -18,15 +18,11 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from vitruvian.core.errors import ConfigError
-from vitruvian.core.fields import Field, finite
+from vitruvian.core.fields import Field
 from vitruvian.core.skeleton import Skeleton
 from vitruvian.core.types import Fields, Keypoints, Target
-from vitruvian.kernels import grow
-from vitruvian.kernels.tiles import Tiles, bumps
 
 _log = logging.getLogger(__name__)
-NEIGHBOURS = 16
-"""Cells that point at one keypoint, 4 x 4."""
 SPREAD = 0.1
 """Least spread of a place, in pixels."""
 HIDDEN = 32.0
@@ -167,7 +163,7 @@ class Composite:
         Raises:
             InputError: The fields are not this skeleton's.
         """
-        cif, caf = (finite(self._split(fields, i), self.fields[i].name, np.nan) for i in (0, 1))
+        cif, caf = (np.ascontiguousarray(self._split(fields, i), np.float32) for i in (0, 1))
         return [self._decode_one(*pair) for pair in zip(cif, caf, strict=True)]
 
     def flip(self, fields: Fields) -> dict[str, np.ndarray]:
@@ -201,90 +197,53 @@ class Composite:
         return maps.reshape(len(maps), -1, each, *maps.shape[2:])
 
     def _decode_one(self, cif: np.ndarray, caf: np.ndarray) -> Keypoints:
+        from vitruvian.kernels import grow
+        from vitruvian.kernels.evidence import both_ways, bumps, evidence
+
         h, w = cif.shape[2:]
         size = (h - 1) * self.stride + 1, (w - 1) * self.stride + 1
-        owner, cells = self._cells(cif, min(self.seed, self.cell))
-        evidence = self._evidence(owner, cells, (len(cif), *size))
-        ways = self._ways(caf, evidence, self.cell)
-        people = self._grown(owner, cells, evidence, ways)
-        if self.force_complete:
-            weak = self._ways(caf, evidence, 0.001)
-            for one in people:
-                grow.complete(one, weak)
-        joint, person = (0.0, 0.0) if self.force_complete else (self.keypoint, self.person)
-        return _keypoints(grow.suppress(people, size, joint=joint, person=person), len(cif))
-
-    def _cells(self, maps: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
-        """Cells of at least this confidence, in the order of the maps.
-
-        Returns:
-            M, which map; M (1 + 2 vectors + scales): confidence, and the rest in pixels.
-        """
-        floor = least if self.activated else np.log(least / (1 - least))
-        count, _, h, w = maps.shape
-        flat = np.flatnonzero(maps[:, 1] >= floor)
-        line, column = np.divmod(flat, w)
-        owner, row = np.divmod(line, h)
-        cells = maps.reshape(count, -1, h * w)[owner, 1:, flat - owner * (h * w)]
-        cells = cells.astype(np.float64)
-        cells[~np.isfinite(cells).all(axis=1), 1:] = 1e9
-        if not self.activated:
-            _activate(cells, row, column)
-        cells[:, 1:] *= self.stride
-        # a joint's scale is a tenth of its person's size; vectors end in or near the view
-        reach = 2.0 * self.stride * max(maps.shape[2:])
-        good = (np.abs(cells) <= reach).all(axis=1)
-        if len(good) > self.most:
-            _log.warning("%d cells speak; the %d surest are heard", len(good), self.most)
-            good[np.argsort(-cells[:, 0], kind="stable")[self.most :]] = False
-        return owner[good], cells[good]
-
-    def _evidence(self, owner: np.ndarray, cells: np.ndarray, shape: tuple[int, int, int]) -> Tiles:
-        """What all cells together say about each pixel."""
-        sure = cells[:, 0] >= self.cell
-        confidence, xy, scale = cells[sure, 0], cells[sure, 1:3], cells[sure, 3]
-        sigma = np.clip(0.5 * scale, 1, max(shape[1:]) / 8)
-        return bumps(owner[sure], xy, sigma, confidence / NEIGHBOURS, shape)
-
-    def _ways(self, caf: np.ndarray, evidence: Tiles, least: float) -> grow.Links:
-        """Association cells of at least this confidence after a look at where they lead."""
         limbs = self.skeleton.limb_index
-        owner, cells = self._cells(caf, least)
-        first, second = cells[:, [1, 2, 5]], cells[:, [3, 4, 6]]
-        owners, rows = [], []
-        for side, here, there in ((0, first, second), (1, second, first)):
-            seen = evidence.at(limbs[owner, 1 - side], there[:, :2], 0.0)
-            score = cells[:, 0] * (0.1 + 0.9 * seen)
-            kept = score > least
-            row = np.column_stack([here[:, :2], score, there])
-            owners.append(owner[kept] + side * len(limbs))
-            rows.append(row[kept])
-        return grow.links(limbs, np.concatenate(owners), np.concatenate(rows))
+        owner, cells = self._cells(0, cif, min(self.seed, self.cell))
+        sure = cells[:, 0] >= self.cell
+        borne_out = bumps(owner[sure], cells[sure], (len(cif), *size))
+        seen = evidence(owner, cells[:, 1:3], -1.0, borne_out)
 
-    def _grown(
-        self, owner: np.ndarray, cells: np.ndarray, evidence: Tiles, ways: grow.Links
-    ) -> list[grow.Person]:
-        """People from the surest keypoint on that nobody has yet."""
-        seen = evidence.at(owner, cells[:, 1:3], -1.0)
+        def ways(least: float) -> grow.Ways:
+            owner, rows = both_ways(limbs, *self._cells(1, caf, least), borne_out, least)
+            return grow.ways(owner, rows, (2 * len(limbs), *size))
+
+        least, share, person = self.keypoint, self.share, self.person
+        if self.force_complete:
+            least = share = person = 0.0
+        owner, seeds = self._seeds(owner, cells, seen)
+        taken = grow.nobody((len(cif), *size))
+        people = grow.people(owner, seeds, taken, limbs, least, share, ways(self.cell))
+        if self.force_complete:
+            grow.complete(people, limbs, ways(0.001))
+        return _keypoints(grow.suppress(people, taken, joint=least, person=person))
+
+    def _cells(self, number: int, maps: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
+        """Cells of at least this confidence, see :func:`~vitruvian.kernels.evidence.speaking`."""
+        from vitruvian.kernels.evidence import speaking
+
+        owner, cells, lost = speaking(maps, least, stride=self.stride, activated=self.activated)
+        if lost:
+            name = self.fields[number].name
+            _log.warning("field %s: %d cells are not finite or point far off", name, lost)
+        if len(owner) <= self.most:
+            return owner, cells
+        _log.warning("%d cells speak; the %d surest are heard", len(owner), self.most)
+        kept = np.sort(np.argsort(-cells[:, 0], kind="stable")[: self.most])
+        return owner[kept], cells[kept]
+
+    def _seeds(
+        self, owner: np.ndarray, cells: np.ndarray, seen: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Keypoint and joint of cells that people may be grown from, the surest first."""
         score = 0.9 * seen + 0.1 * cells[:, 0]
-        hopeful = (score >= self.seed) & (cells[:, 0] >= self.seed)
-        owner, cells, score = owner[hopeful], cells[hopeful], score[hopeful]
-        best = best_first(score)
-        owner, cells, score = owner[best], cells[best], score[best]
-        _, height, width = evidence.shape
-        taken, people = grow.Taken(len(self.skeleton), (height, width)), []
-        least, share = (0.0, 0.0) if self.force_complete else (self.keypoint, self.share)
-        for number, place in enumerate(taken.places(owner, cells[:, 1:3]).tolist()):
-            if taken.bytes[place]:
-                continue
-            person = [grow.NOBODY] * len(self.skeleton)
-            person[owner[number]] = (float(score[number]), *cells[number, 1:4].tolist())
-            grow.grow(person, ways, least=least, share=share)
-            people.append(person)
-            for index, joint in enumerate(person):
-                if joint[0] > 0:
-                    taken.take(index, joint)
-        return people
+        hopeful = np.flatnonzero((score >= self.seed) & (cells[:, 0] >= self.seed))
+        best = hopeful[best_first(score[hopeful])]
+        return owner[best], np.column_stack([score[best], cells[best, 1:]])
 
 
 def best_first(score: np.ndarray) -> np.ndarray:
@@ -390,23 +349,13 @@ def _closest(
     return np.asarray(order[first])
 
 
-def _activate(cells: np.ndarray, row: np.ndarray, column: np.ndarray) -> None:
-    """From what a network gives to confidence, positions and scales, in place."""
-    vectors = 1 if cells.shape[1] == 4 else 2
-    cells[:, 0] = 1 / (1 + np.exp(-cells[:, 0]))
-    cells[:, 1 : 1 + 2 * vectors : 2] += column[:, None]
-    cells[:, 2 : 2 + 2 * vectors : 2] += row[:, None]
-    cells[:, 1 + 2 * vectors :] = np.logaddexp(0, cells[:, 1 + 2 * vectors :])
-
-
-def _keypoints(people: list[grow.Person], count: int) -> Keypoints:
+def _keypoints(people: np.ndarray) -> Keypoints:
     """Scores as the authors report them: the three surest keypoints count three times."""
-    joints = np.array(people, np.float64).reshape(-1, count, 4)
-    confidence = joints[:, :, 0]
-    weight = np.ones(count)
+    confidence = people[:, :, 0]
+    weight = np.ones(people.shape[1])
     weight[:3] = 3
     score = -np.sort(-confidence, axis=1) @ weight / weight.sum()
-    xy = np.where(confidence[:, :, None] > 0, joints[:, :, 1:3], np.nan)
+    xy = np.where(confidence[:, :, None] > 0, people[:, :, 1:3], np.nan)
     return Keypoints(
         xy=xy.astype(np.float32),
         scores=confidence.astype(np.float32),

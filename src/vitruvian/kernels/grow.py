@@ -1,124 +1,217 @@
-"""Grow people along fields that point from one keypoint to the next.
+"""Grow people along rows that point from one keypoint to the next.
 
 Kreiss, Bertoni and Alahi, "OpenPifPaf", T-ITS 2021, Sec. III. A joint is (confidence, x, y, scale)
-in pixels, confidence 0 where there is none; a person is a list of K joints. Arrays would cost more
-than they save here: a step looks at ten rows.
+in pixels, confidence 0 where there is none; a person is K joints.
 """
 
-import heapq
 import math
 
 import numpy as np
+from numba import njit
 
-Joint = tuple[float, float, float, float]
-Person = list[Joint]
-NOBODY: Joint = (0.0, 0.0, 0.0, 0.0)
+from vitruvian.kernels.squares import sort_squares
+
 FLOODED = 1e-5
 """Confidence of a joint that is given its neighbour's place."""
 
-Row = list[float]
-"""Number, x, y, confidence, x there, y there, scale there."""
+Joint = tuple[float, float, float, float]
 
-_SQUARE = 24.0
-"""Side of the squares that rows are kept by, pixels."""
-
-
-class Rows:
-    """Rows of all ways, found by where they start; they become lists where somebody looks."""
-
-    def __init__(self, way: np.ndarray, rows: np.ndarray) -> None:
-        """Rows M 6 (all but the number) and the way M of each."""
-        table = np.column_stack([np.arange(len(rows)), rows])
-        place = np.floor(rows[:, :2] / _SQUARE).astype(np.int64)
-        self.low = place.min(axis=0, initial=0).tolist()
-        self.size = (place.max(axis=0, initial=0) + 1 - self.low).tolist()
-        i, j = (place - self.low).T
-        key = (way * self.size[1] + j) * self.size[0] + i
-        order = np.argsort(key, kind="stable")
-        self.table, key = table[order], key[order]
-        starts = np.flatnonzero(np.diff(key, prepend=-1))
-        ends = np.append(starts[1:], len(key))[: len(starts)]
-        spans = zip(starts.tolist(), ends.tolist(), strict=True)
-        self.spans = dict(zip(key[starts].tolist(), spans, strict=True))
-        self.lists: dict[int, list[Row]] = {}
-
-    def near(self, way: int, x: float, y: float, half: float) -> list[Row]:
-        """Rows of a way that start within ``half`` of a point on either axis, by their number."""
-        left, right, low, high = x - half, x + half, y - half, y + half
-        (i0, j0), (columns, lines) = self.low, self.size
-        first_i, last_i = int(left // _SQUARE) - i0, int(right // _SQUARE) - i0
-        first_j, last_j = int(low // _SQUARE) - j0, int(high // _SQUARE) - j0
-        if first_i < 0 or first_j < 0 or last_i >= columns or last_j >= lines:
-            first_i, first_j = max(first_i, 0), max(first_j, 0)
-            last_i, last_j = min(last_i, columns - 1), min(last_j, lines - 1)
-        rows: list[Row] = []
-        for j in range(first_j, last_j + 1):
-            key = (way * lines + j) * columns
-            for i in range(first_i, last_i + 1):
-                rows += self.lists.get(key + i) or self._listed(key + i)
-        found = [row for row in rows if left <= row[1] <= right and low <= row[2] <= high]
-        if first_i < last_i or first_j < last_j:
-            found.sort()
-        return found
-
-    def _listed(self, key: int) -> list[Row]:
-        begin, end = self.spans.get(key, (0, 0))
-        rows: list[Row] = self.table[begin:end].tolist()
-        self.lists[key] = rows
-        return rows
+Ways = tuple[np.ndarray, np.ndarray, np.ndarray, float, np.ndarray]
+"""R rows (x, y, confidence, x there, y there, scale there), the squares they start in, see
+``Squares``, and R numbers to work with. The rows of way e lead along limb e, those of way E + e
+back."""
 
 
-Links = list[list[tuple[int, Rows, int, int]]]
-"""For each keypoint, in the order of the limbs, where one gets from there: the other keypoint; all
-rows and the number of the way, -1 for one without any; the position of the way back in the other
-keypoint's list."""
+def ways(owner: np.ndarray, rows: np.ndarray, shape: tuple[int, int, int]) -> Ways:
+    """Rows R 6 of the ways ``owner`` (R int32); shape (2E, H, W). Their order breaks ties."""
+    return rows, *sort_squares(owner, rows[:, :2], shape), np.empty(len(rows), np.int32)
 
 
-def links(limbs: np.ndarray, owner: np.ndarray, rows: np.ndarray) -> Links:
-    """Rows by where they start and where they lead.
+def nobody(shape: tuple[int, int, int]) -> np.ndarray:
+    """Whether somebody's joint is at each place of K H W maps: a grid of half the resolution."""
+    return np.zeros((shape[0], shape[1] // 2 + 1, shape[2] // 2 + 1), np.bool_)
+
+
+@njit(cache=True, nogil=True)
+def people(
+    owner: np.ndarray,
+    seeds: np.ndarray,
+    taken: np.ndarray,
+    limbs: np.ndarray,
+    least: float,
+    share: float,
+    rows: Ways,
+) -> np.ndarray:
+    """N K 4: grown from each seed, one after the other, that nobody has yet.
 
     Args:
+        owner: Keypoint of each seed, M.
+        seeds: M 4, joints.
+        taken: To work with, see :func:`nobody`; left as it was.
         limbs: E 2, keypoints.
-        owner: M; e for a row from the first keypoint of limb e, E + e for one from the second.
-        rows: M 6 (x, y, confidence, x there, y there, scale there); their order breaks ties.
+        least: See :func:`grow`, as is
+        share: this.
+        rows: See :func:`ways`.
     """
-    every = Rows(owner, rows)
-    some = np.bincount(owner, minlength=2 * len(limbs)) > 0
-    number = np.where(some, np.arange(2 * len(limbs)), -1).tolist()
-    made: Links = [[] for _ in range(int(limbs.max(initial=-1)) + 1)]
-    for e, (a, b) in enumerate(limbs.tolist()):
-        there, back = len(made[a]), len(made[b])
-        made[a].append((b, every, number[e], back))
-        made[b].append((a, every, number[e + len(limbs)], there))
-    return made
+    found, count = np.zeros((16, len(taken), 4)), 0
+    for n in range(len(seeds)):
+        if holds(taken, owner[n], seeds[n]):
+            continue
+        if count == len(found):
+            found = np.concatenate((found, np.zeros_like(found)))
+        person = found[count]
+        count += 1
+        person[owner[n]] = seeds[n]
+        grow(person, limbs, least, share, 1.0, True, rows)
+        _take_all(taken, person, True)
+    for person in found[:count]:
+        _take_all(taken, person, False)
+    return found[:count]
 
 
-def follow(rows: Rows, way: int, joint: Joint, reach: float) -> Joint | None:
+@njit(cache=True, nogil=True)
+def _take_all(taken: np.ndarray, person: np.ndarray, value: bool) -> None:
+    for k in range(len(person)):
+        if person[k, 0] > 0:
+            take(taken, k, person[k], value)
+
+
+@njit(cache=True, nogil=True)
+def holds(taken: np.ndarray, owner: int, joint: np.ndarray) -> bool:
+    """Whether the place of a joint is taken; those outside have the nearest one."""
+    _, rows, columns = taken.shape
+    row, column = min(max(int(joint[2] / 2), 0), rows - 1), int(joint[1] / 2)
+    return bool(taken[owner, row, min(max(column, 0), columns - 1)])
+
+
+@njit(cache=True, nogil=True)
+def take(taken: np.ndarray, owner: int, joint: np.ndarray, value: bool) -> None:
+    """Mark the square of a joint: its scale, at least 4 pixels, to each side.
+
+    At least one place is marked, the nearest if the joint is outside.
+    """
+    _, rows, columns = taken.shape
+    x, y, half = joint[1] / 2, joint[2] / 2, max(4.0, joint[3]) / 2
+    top, left = min(max(int(y - half), 0), rows - 1), min(max(int(x - half), 0), columns - 1)
+    taken[owner, top : max(int(y + half), top + 1), left : max(int(x + half), left + 1)] = value
+
+
+def suppress(people: np.ndarray, taken: np.ndarray, *, joint: float, person: float) -> np.ndarray:
+    """N K 4: without joints that a better person has, weak joints and weak people; best first.
+
+    Args:
+        people: N K 4.
+        taken: See :func:`nobody`; changed in place.
+        joint: A joint of no more confidence is nobody's.
+        person: A person of less mean confidence is nobody.
+    """
+    left = people[_best_first(people)]
+    _suppress(left, taken)
+    left[left[:, :, 0] <= joint, 0] = 0
+    left = left[left[:, :, 0].mean(axis=1) >= person]
+    return np.asarray(left[_best_first(left)])
+
+
+def _best_first(people: np.ndarray) -> np.ndarray:
+    return np.argsort(-people[:, :, 0].mean(axis=1), kind="stable")
+
+
+@njit(cache=True, nogil=True)
+def _suppress(people: np.ndarray, taken: np.ndarray) -> None:
+    for person in people:
+        for k in range(len(person)):
+            if person[k, 0] > 0:
+                if holds(taken, k, person[k]):
+                    person[k, 0] *= 1e-5
+                else:
+                    take(taken, k, person[k], True)
+
+
+@njit(cache=True, nogil=True)
+def grow(
+    person: np.ndarray,
+    limbs: np.ndarray,
+    least: float,
+    share: float,
+    reach: float,
+    reverse: bool,
+    rows: Ways,
+) -> None:
+    """Fill the joints of a person that can be reached from those it has, surest first.
+
+    Args:
+        person: K 4, changed in place.
+        limbs: E 2, keypoints.
+        least: A joint of less confidence is not there,
+        share: nor one with less than this share of the confidence of the joint it was reached from.
+        reach: See :func:`follow`.
+        reverse: The way back must end within a scale (sum of both axes) of where it started.
+        rows: See :func:`ways`.
+    """
+    hoped = np.zeros((len(person), 4))  # the surest way to each joint so far
+    since = np.zeros(len(person), np.int64)
+    fresh, count = np.flatnonzero(person[:, 0] > 0), 0
+    while len(fresh):
+        for start in fresh:
+            joint = person[start]
+            for e in range(len(limbs)):
+                side = 0 if limbs[e, 0] == start else 1
+                end = limbs[e, 1 - side]
+                if limbs[e, side] != start or person[end, 0] > 0:
+                    continue
+                far = follow(e + side * len(limbs), joint, reach, rows)
+                v = math.sqrt(far[0] * joint[0])
+                if v <= hoped[end, 0] or v < least or v < share * joint[0]:
+                    continue
+                if reverse:
+                    home = follow(e + (1 - side) * len(limbs), far, reach, rows)
+                    gap = abs(home[1] - joint[1]) + abs(home[2] - joint[2])
+                    if home[0] == 0 or gap > joint[3]:
+                        continue
+                count += 1
+                since[end] = count
+                hoped[end, 0] = v
+                hoped[end, 1:] = far[1:]
+        best = -1
+        for k in range(len(person)):
+            if person[k, 0] > 0 or hoped[k, 0] == 0:
+                continue
+            if best < 0 or (hoped[k, 0], -since[k]) > (hoped[best, 0], -since[best]):
+                best = k
+        fresh = fresh[:0]
+        if best >= 0:
+            person[best] = hoped[best]
+            fresh = np.array([best])
+
+
+@njit(cache=True, nogil=True)
+def follow(way: int, joint: Joint, reach: float, table: Ways) -> Joint:
     """The other end of the limb that starts at ``joint``: the two best rows blended.
 
     Args:
-        rows: Of all ways.
         way: The one that is followed.
         joint: Where the limb starts.
         reach: Rows count that start within this many half scales of the joint, on either axis.
+        table: See :func:`ways`.
     """
-    _, x, y, scale = joint
-    half = reach * max(scale, 0.5) / 2
+    rows, _, _, _, near = table
+    x, y, scale = joint[1], joint[2], joint[3]
+    count = _near(way, x, y, reach * max(scale, 0.5) / 2, table)
     sharp, first, second = -2 / max(scale, 1e-6) ** 2, 0.0, 0.0
-    best = other = None
-    for row in rows.near(way, x, y, half):
-        dx, dy = row[1] - x, row[2] - y
-        score = math.exp(sharp * (dx * dx + dy * dy)) * row[3]
+    best = other = -1
+    for n in near[:count]:
+        dx, dy = rows[n, 0] - x, rows[n, 1] - y
+        score = math.exp(sharp * (dx * dx + dy * dy)) * rows[n, 2]
         if score >= first:
-            second, other, first, best = first, best, score, row
+            second, other, first, best = first, best, score, n
         elif score > second:
-            second, other = score, row
-    if best is None or first == 0:
-        return None
-    x1, y1, s1 = best[4:]
-    if other is None or second < 0.01 or second < 0.5 * first:
+            second, other = score, n
+    if best < 0:
+        return 0.0, 0.0, 0.0, 0.0
+    x1, y1, s1 = rows[best, 3], rows[best, 4], rows[best, 5]
+    if other < 0 or second < 0.01 or second < 0.5 * first:
         return 0.5 * first, x1, y1, s1
-    x2, y2, s2 = other[4:]
+    x2, y2, s2 = rows[other, 3], rows[other, 4], rows[other, 5]
     if math.hypot(x1 - x2, y1 - y2) > s1 / 2:
         return 0.5 * first, x1, y1, s1
     total = first + second
@@ -126,179 +219,103 @@ def follow(rows: Rows, way: int, joint: Joint, reach: float) -> Joint | None:
     return 0.5 * total, a * x1 + b * x2, a * y1 + b * y2, a * s1 + b * s2
 
 
-def grow(
-    person: Person,
-    ways: Links,
-    *,
-    least: float = 0.15,
-    share: float = 0.5,
-    reach: float = 1.0,
-    reverse: bool = True,
-) -> None:
-    """Fill the joints of a person that can be reached from those it has, surest first.
-
-    Args:
-        person: Changed in place.
-        ways: See :func:`links`.
-        least: A joint of less confidence is not there,
-        share: nor one with less than this share of the confidence of the joint it was reached from.
-        reach: See :func:`follow`.
-        reverse: The way back must end within a scale (sum of both axes) of where it started.
-    """
-    queue: list[tuple[float, int, int, Joint]] = []
+@njit(cache=True, nogil=True)
+def _near(way: int, x: float, y: float, half: float, table: Ways) -> int:
+    """How many rows start within ``half`` of a point on either axis; ``near`` has their numbers."""
+    rows, starts, order, side, near = table
+    _, lines, columns = starts.shape
+    flat = starts.reshape(-1)
+    first, last = _square(x - half, side, columns), _square(x + half, side, columns)
+    top, bottom = _square(y - half, side, lines), _square(y + half, side, lines)
     count = 0
-    fresh = [start for start, joint in enumerate(person) if joint[0] > 0]
-    while True:
-        for start in fresh:
-            joint = person[start]
-            for end, rows, way, back in ways[start]:
-                if person[end][0] > 0 or way < 0:
-                    continue
-                found = follow(rows, way, joint, reach)
-                if found is None:
-                    continue
-                v = math.sqrt(found[0] * joint[0])
-                if v < least or v < share * joint[0]:
-                    continue
-                if reverse:
-                    home = follow(rows, ways[end][back][2], found, reach)
-                    if home is None:
-                        continue
-                    if abs(home[1] - joint[1]) + abs(home[2] - joint[2]) > joint[3]:
-                        continue
+    for j in range(top, bottom + 1):
+        line = (way * lines + j) * columns
+        for n in order[flat[line + first] : flat[line + last + 1]]:
+            if abs(rows[n, 0] - x) <= half and abs(rows[n, 1] - y) <= half:
+                near[count] = n
                 count += 1
-                heapq.heappush(queue, (-v, count, end, (v, *found[1:])))
-        while queue and person[queue[0][2]][0] > 0:
-            heapq.heappop(queue)
-        if not queue:
-            return
-        _, _, end, joint = heapq.heappop(queue)
-        person[end] = joint
-        fresh = [end]
+    if first < last or top < bottom:
+        near[:count].sort()
+    return count
 
 
-def complete(person: Person, ways: Links) -> None:
+@njit(cache=True, nogil=True)
+def _square(place: float, side: float, count: int) -> int:
+    """Which of ``count`` squares along one axis holds a place."""
+    return min(max(int(place / side), 0), count - 1)
+
+
+@njit(cache=True, nogil=True)
+def complete(people: np.ndarray, limbs: np.ndarray, weak: Ways) -> None:
     """Give every joint a place: where the weakest evidence says, or else its neighbour's.
 
     Args:
-        person: Changed in place.
-        ways: See :func:`links`; rows of any confidence.
+        people: N K 4, changed in place.
+        limbs: E 2, keypoints.
+        weak: See :func:`ways`; rows of any confidence.
     """
-    grow(person, ways, least=0.0, share=0.0, reach=4.0, reverse=False)
-    queue: list[tuple[float, int, int]] = []
-    for start, joint in enumerate(person):
-        if joint[0] > 0:
-            _queue_neighbours(queue, person, ways, start)
-    while queue:
-        _, start, end = _pop(queue)
-        if person[end][0] == 0:
-            person[end] = (FLOODED, *person[start][1:])
-            _queue_neighbours(queue, person, ways, end)
+    heap, edge = np.empty(2 * len(limbs)), np.empty((2 * len(limbs), 2), np.int64)
+    for person in people:
+        grow(person, limbs, 0.0, 0.0, 4.0, False, weak)
+        count = 0
+        for start in range(len(person)):
+            if person[start, 0] > 0:
+                count = _push_neighbours(heap, edge, count, person, limbs, start)
+        while count:
+            start, end = edge[0, 0], edge[0, 1]
+            count -= 1
+            pop(heap, edge, count)
+            if person[end, 0] == 0:
+                person[end, 0] = FLOODED
+                person[end, 1:] = person[start, 1:]
+                count = _push_neighbours(heap, edge, count, person, limbs, end)
 
 
-def _queue_neighbours(
-    queue: list[tuple[float, int, int]], person: Person, ways: Links, start: int
+@njit(cache=True, nogil=True)
+def _push_neighbours(
+    heap: np.ndarray,
+    edge: np.ndarray,
+    count: int,
+    person: np.ndarray,
+    limbs: np.ndarray,
+    start: int,
+) -> int:
+    for e in range(len(limbs)):
+        side = 0 if limbs[e, 0] == start else 1
+        end = limbs[e, 1 - side]
+        if limbs[e, side] == start and person[end, 0] == 0:
+            push(heap, edge, count, person[start, 0], start, end)
+            count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def push(
+    heap: np.ndarray, edge: np.ndarray, count: int, value: float, start: int, end: int
 ) -> None:
-    for end, *_ in ways[start]:
-        if person[end][0] == 0:
-            _push(queue, (person[start][0], start, end))
-
-
-class Taken:
-    """Which places of K maps somebody's joints have, on a grid of half the resolution."""
-
-    def __init__(self, keypoints: int, size: tuple[int, int]) -> None:
-        self.rows, self.columns = size[0] // 2 + 1, size[1] // 2 + 1
-        self.bytes = bytearray(keypoints * self.rows * self.columns)
-        self.grid = np.frombuffer(self.bytes, np.uint8).reshape(keypoints, self.rows, -1)
-
-    def places(self, owner: np.ndarray, xy: np.ndarray) -> np.ndarray:
-        """Positions in ``bytes`` of M points on the maps ``owner``."""
-        column, row = np.clip(np.trunc(xy / 2), 0, (self.columns - 1, self.rows - 1)).T
-        return np.asarray((owner * self.rows + row) * self.columns + column).astype(np.intp)
-
-    def holds(self, owner: int, x: float, y: float) -> bool:
-        """Whether the place of one point is taken."""
-        row = min(max(int(y / 2), 0), self.rows - 1)
-        column = min(max(int(x / 2), 0), self.columns - 1)
-        return self.bytes[(owner * self.rows + row) * self.columns + column] > 0
-
-    def take(self, owner: int, joint: Joint) -> None:
-        """Mark the square of a joint: its scale, at least 4 pixels, to each side.
-
-        At least one cell is marked, the nearest if the joint is outside.
-        """
-        _, x, y, scale = joint
-        half = max(4.0, scale) / 2
-        top = min(max(int(y / 2 - half), 0), self.rows - 1)
-        left = min(max(int(x / 2 - half), 0), self.columns - 1)
-        rows = slice(top, max(int(y / 2 + half), top + 1))
-        columns = slice(left, max(int(x / 2 + half), left + 1))
-        self.grid[owner, rows, columns] = 1
-
-
-def suppress(
-    people: list[Person], size: tuple[int, int], *, joint: float, person: float
-) -> list[Person]:
-    """Without joints that a better person has, without weak joints and weak people; best first.
-
-    Args:
-        people: K joints each.
-        size: (H, W) in pixels.
-        joint: A joint of no more confidence is nobody's.
-        person: A person of less mean confidence is nobody.
-    """
-    if not people:
-        return []
-    taken = Taken(len(people[0]), size)
-    kept = []
-    for one in sorted(people, key=_score, reverse=True):
-        left = list(one)
-        for owner, (v, x, y, scale) in enumerate(one):
-            if v > 0:
-                if taken.holds(owner, x, y):
-                    v *= 1e-5
-                else:
-                    taken.take(owner, one[owner])
-                left[owner] = (v if v > joint else 0.0, x, y, scale)
-        if _score(left) >= person:
-            kept.append(left)
-    return sorted(kept, key=_score, reverse=True)
-
-
-def _score(person: Person) -> float:
-    """Mean confidence."""
-    return sum(joint[0] for joint in person) / len(person)
-
-
-def _push(heap: list[tuple[float, int, int]], item: tuple[float, int, int]) -> None:
-    """Add to a binary heap with the largest first value on top.
+    """Add to a binary heap of ``count`` values with the largest on top.
 
     ``heapq`` would put equal values in the order of what follows them; floods are full of equal
     values, and a textbook heap's order of those is the published one.
     """
-    heap.append(item)
-    at = len(heap) - 1
-    while at > 0 and heap[(at - 1) // 2][0] < item[0]:
-        heap[at] = heap[(at - 1) // 2]
+    at = count
+    while at > 0 and heap[(at - 1) // 2] < value:
+        heap[at], edge[at] = heap[(at - 1) // 2], edge[(at - 1) // 2]
         at = (at - 1) // 2
-    heap[at] = item
+    heap[at], edge[at, 0], edge[at, 1] = value, start, end
 
 
-def _pop(heap: list[tuple[float, int, int]]) -> tuple[float, int, int]:
-    """Take the top: its hole sinks to a leaf, and the last item rises from there."""
-    top, last = heap[0], heap.pop()
-    count, at = len(heap), 0
-    if not count:
-        return top
+@njit(cache=True, nogil=True)
+def pop(heap: np.ndarray, edge: np.ndarray, count: int) -> None:
+    """Drop the top: its hole sinks to a leaf, and the last value rises from there.
+
+    ``count`` are left.
+    """
+    at = 0
     while 2 * at + 1 < count:
         child = 2 * at + 2
-        if child == count or heap[child][0] < heap[child - 1][0]:
+        if child == count or heap[child] < heap[child - 1]:
             child -= 1
-        heap[at] = heap[child]
+        heap[at], edge[at] = heap[child], edge[child]
         at = child
-    while at > 0 and heap[(at - 1) // 2][0] < last[0]:
-        heap[at] = heap[(at - 1) // 2]
-        at = (at - 1) // 2
-    heap[at] = last
-    return top
+    push(heap, edge, at, heap[count], edge[count, 0], edge[count, 1])
