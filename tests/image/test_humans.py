@@ -195,3 +195,14 @@ def test_missing_and_wrong_files_are_named_with_how_to_get_them(tmp_path, folder
     bad.write_text("name x\nverts 0\n1\n")
     with pytest.raises(InputError, match=r"bad\.mhclo: not a MakeHuman \.mhclo"):
         read_mhclo(bad)
+
+
+def test_no_clothes_hide_a_face(assets):
+    for seed in range(8):
+        who = Character(assets, np.random.default_rng(seed))
+        one = who.finish(who.stand(turns({}), 0, (0.0, 5.0), 0.0), 0.0)
+        (mesh,) = one.meshes
+        skin = mesh.points[mesh.faces[mesh.pattern[mesh.style] < 0]].reshape(-1, 3)
+        for name in ("nose", "left_ear", "right_ear"):
+            point = one.keypoints[KEYPOINTS.index(name)]
+            assert np.linalg.norm(skin - point, axis=1).min() < 0.05, (seed, name)

@@ -157,7 +157,7 @@ class Wardrobe:
         rows, faces = _helper(self._assets, "helper-tights")
         points = folded(self._points[rows], faces, thick[rows].astype(np.float32), self._rng)
         self._cut(rows, faces, points, cover[rows], look)
-        self._hidden |= cover > 0.1
+        self._hidden |= (cover > 0.1) & ~self._where.places.head  # it ends below the head
 
     def _skirt(self, look: Look, end: float) -> None:
         """A skirt down to a height as in ``Places``, wider below."""
