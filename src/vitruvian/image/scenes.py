@@ -13,6 +13,7 @@ from vitruvian.core.errors import InputError
 from vitruvian.core.skeleton import skeleton
 from vitruvian.core.types import Image
 from vitruvian.image.anatomy import anatomy
+from vitruvian.image.boards import framed, free, hang, random_board
 from vitruvian.image.bvh import clips, random_pose
 from vitruvian.image.humans import Character
 from vitruvian.image.makehuman import open_assets
@@ -43,6 +44,9 @@ CAPTURED = 0.35
 STATUES, HOLDING = 0.07, 0.3
 """Shares of the people after the first who are statues, and of those with a thing in the hand."""
 
+POSTERS = 0.06
+"""Share of the scenes in which a picture of somebody stands or hangs."""
+
 PHOTOGRAPHS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
@@ -70,7 +74,8 @@ class Scene:
         xy: N 17 2, pixels; NaN where not labelled.
         visible: N 17; 0 not labelled, 1 hidden, 2 visible.
         masks: N H W, the pixels of each person.
-        statue: N; what looks like a person and is none, for nobody to learn or be scored on.
+        statue: N; what looks like a person and is none, a statue or a picture, for nobody to learn
+            or be scored on.
         about: What was drawn by lot for the picture and for each person; JSON.
         people: The same for each person.
         quality: Of the JPEG.
@@ -133,7 +138,10 @@ def scene(seed: int, index: int, size: int, sources: Sources = Sources()) -> Sce
     crowd, about, others = _people(rng, camera, aim, hw, sources)
     light = _light(rng)
     ambient = float(rng.uniform(0.3, 0.65))
-    depth, owner, surfaces = _surfaces(crowd, others, camera, hw, light, ambient)
+    drawn = depth, owner, surfaces = _surfaces(crowd, others, camera, hw, light, ambient)
+    apart = np.random.default_rng([seed, index, 1])  # others' lots do not depend on posters
+    if apart.random() < POSTERS:
+        about += _poster(apart, crowd, camera, sources, light, ambient, drawn)
     cover = np.isfinite(depth).astype(np.uint8) * np.uint8(255)
     front = cv2.resize(surfaces, hw, interpolation=cv2.INTER_AREA)
     alpha = cv2.resize(cover, hw, interpolation=cv2.INTER_AREA)[..., None] / np.float32(255)
@@ -146,16 +154,18 @@ def scene(seed: int, index: int, size: int, sources: Sources = Sources()) -> Sce
         else _cutting(_photographs(sources.backgrounds), size, rng)
     )
     picture = back * (1 - dark) * (1 - alpha) + front
-    masks = _masks(owner, len(crowd), size)
+    masks = _masks(owner, len(about), size)
     seen = np.flatnonzero(masks.any((1, 2))).tolist()
-    labels = [_label(crowd[n], n, camera, depth, owner, masks[n]) for n in seen]
     statue = np.array([about[n].get("statue", False) for n in seen], bool)
-    xy = np.array([xy for xy, _ in labels], np.float32).reshape(-1, 17, 2)
-    visible = np.array([flags for _, flags in labels], np.uint8).reshape(-1, 17)
+    xy = np.full((len(seen), 17, 2), np.nan, np.float32)
+    visible = np.zeros((len(seen), 17), np.uint8)
+    for k in np.flatnonzero(~statue):
+        n = seen[k]
+        xy[k], visible[k] = _label(crowd[n], n, camera, depth, owner, masks[n])
     return Scene(
         image=photograph(picture, rng),
-        xy=np.where(statue[:, None, None], np.float32(np.nan), xy),
-        visible=np.where(statue[:, None], np.uint8(0), visible),
+        xy=xy,
+        visible=visible,
         masks=masks[seen],
         statue=statue,
         about={
@@ -290,6 +300,53 @@ def _petrified(one: Person, rng: np.random.Generator) -> Person:
     )
     meshes = tuple(of_one_colour(mesh, stone) for mesh in one.meshes)
     return replace(one, solids=solids, meshes=meshes)
+
+
+def _poster(
+    rng: np.random.Generator,
+    crowd: list[Person],
+    camera: Camera,
+    sources: Sources,
+    light: Float64[np.ndarray, "3"],
+    ambient: float,
+    drawn: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> list[dict[str, Any]]:
+    """Put a picture of somebody into what is drawn; what is told of it, if there is room."""
+    hung = rng.random() < 0.5
+    behind = max(float(one.solids.origin[:, 2].max()) for one in crowd)
+    far = behind + 0.35 if hung else max(1.5, behind * float(rng.uniform(0.6, 1.4)))
+    wide = 0.45 * drawn[0].shape[1] / SAMPLES / camera.focal * far
+    board = random_board(np.array([rng.uniform(-wide, wide), far]), rng, hung=hung)
+    if not all(free(board, one.keypoints) for one in crowd):
+        return []
+    rows = camera.focal * board.size[0] / far
+    tall = int(np.clip(rows, 16, 400))
+    picture, whose, told = _print(rng, (tall, int(tall * board.size[1] / board.size[0])), sources)
+    bright = ambient + (1 - ambient) * max(0.0, float(board.axes[:, 2] @ light))
+    own = np.where(whose, len(crowd), -1).astype(np.int8)
+    hang(board, picture * np.float32(bright), own, camera, SAMPLES, drawn)
+    place = {"at": board.middle.tolist(), "yaw": board.yaw, "board": list(board.size)}
+    return [{**told, **place, "statue": True}]
+
+
+def _print(
+    rng: np.random.Generator, size: tuple[int, int], sources: Sources
+) -> tuple[Float32[np.ndarray, "h w 3"], Bool[np.ndarray, "h w"], dict[str, Any]]:
+    """A picture of somebody, whole or to the hips, where they are in it, and what is told."""
+    one, told = _somebody(rng, [], np.array([0.0, 4.0]), sources)
+    points = one.keypoints[: 17 if rng.random() < 0.5 else 13]
+    low, high = points.min(0), points.max(0)
+    middle, reach = (low + high) / 2, (high - low + 0.3) * rng.uniform(1, 1.3)
+    camera = Camera(
+        position=np.array([middle[0], middle[1], 0.0]),
+        turn=np.diag([-1.0, -1.0, 1.0]),
+        focal=4 * float(min(size[0] / reach[1], size[1] / reach[0])),
+        centre=((size[1] - 1) / 2, (size[0] - 1) / 2),
+    )
+    depth, owner, front = _surfaces([one], [], camera, size, _light(rng), 0.5)
+    back = cv2.resize(backdrop(camera, size, 5.0, rng), depth.shape[::-1])
+    picture = np.where(np.isfinite(depth)[..., None], front, back)
+    return *framed(picture, owner == 0, rng), told
 
 
 def _place(
