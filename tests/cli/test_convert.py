@@ -50,6 +50,25 @@ def test_weights_of_another_family_say_of_which(vitruvian, work, state, monkeypa
     assert f"they fit {RT!r}" in done.err
 
 
+def test_export_of_weights_of_another_system_says_of_which(vitruvian, work, state):
+    torch.save(state, "given.pth")
+    done = vitruvian("export", "efficientpose_i_mpii_256x256", "given.pth", "-o", "out.onnx")
+    assert done.code == 1
+    assert f"they fit {RT!r}: is it that system?" in done.err
+    assert not (work / "out.onnx").exists()
+
+
+def test_export_of_weights_under_their_authors_names_asks_to_convert_them(
+    vitruvian, work, state, monkeypatch
+):
+    monkeypatch.setattr("vitruvian.nets.efficientpose.LAYOUTS", {"theirs": ((r"theirs\.", ""),)})
+    torch.save({f"theirs.{key}": value for key, value in state.items()}, "given.pth")
+    done = vitruvian("export", RT, "given.pth", "-o", "out.onnx")
+    assert done.code == 1
+    assert f"vitruvian convert {RT} FILE -o OUT.safetensors" in done.err
+    assert not (work / "out.onnx").exists()
+
+
 def test_half_a_checkpoint_says_what_it_lacks(vitruvian, work, state):
     half = dict(list(state.items())[: len(state) // 2])
     done = converted(vitruvian, half)

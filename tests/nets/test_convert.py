@@ -71,6 +71,12 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, name):
         convert.read(tmp_path / name)
 
 
+def test_an_empty_file_is_said_to_end_too_early(tmp_path):
+    (tmp_path / "empty.pth").touch()
+    with pytest.raises(WeightsError, match="it ends too early"):
+        convert.read(tmp_path / "empty.pth")
+
+
 def test_a_missing_file_is_refused_by_name(tmp_path):
     with pytest.raises(WeightsError, match=r"nowhere\.pth"):
         convert.read(tmp_path / "nowhere.pth")

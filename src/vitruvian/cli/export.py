@@ -41,13 +41,14 @@ def run(args: argparse.Namespace) -> int:
     from vitruvian.systems.skeletons import with_skeleton
     from vitruvian.train.checkpoint import provenance_of
     from vitruvian.train.loop import build
+    from vitruvian.train.recognise import load
 
     system = find("vitruvian.systems", args.system)()
     if args.skeleton:
         system = with_skeleton(system, skeleton(args.skeleton))
     system = override(system, args.changes)
     net = build(system)
-    convert.load(net, convert.read(args.weights))
+    load(net, convert.read(args.weights), args.system)
     training = provenance_of(args.weights)
     if args.provenance:
         training |= json.loads(args.provenance.read_text(encoding="utf-8"))

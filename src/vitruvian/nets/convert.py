@@ -81,8 +81,9 @@ def read(path: str | Path) -> dict[str, Tensor]:
             "torch.save(model.state_dict(), 'weights.pth')"
         ) from error
     except Exception as error:  # a damaged pickle raises anything
+        reason = str(error) or "it ends too early"
         raise WeightsError(
-            f"cannot read weights {str(path)!r}: {error}; "
+            f"cannot read weights {str(path)!r}: {reason}; "
             "accepted are PyTorch checkpoints, .safetensors and Keras' .h5"
         ) from error
 

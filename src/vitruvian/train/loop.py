@@ -19,9 +19,8 @@ from vitruvian.core.config import to_json
 from vitruvian.core.errors import ConfigError, VitruvianError
 from vitruvian.core.lookup import find
 from vitruvian.datasets import Dataset
-from vitruvian.nets import convert
 from vitruvian.systems.spec import Recipe, System
-from vitruvian.train import joint_losses, losses
+from vitruvian.train import joint_losses, losses, recognise
 from vitruvian.train.checkpoint import load_state, save_state, write_tensors
 from vitruvian.train.device import Device, Normalised
 from vitruvian.train.everybody import Everybody
@@ -106,7 +105,7 @@ def train(
     run.out.mkdir(parents=True, exist_ok=True)
     net = build(system)
     if start is not None:
-        _log.info("start: %s", convert.start(net, start, fresh=fresh))
+        _log.info("start: %s", recognise.start(net, start, system.name, fresh=fresh))
     model = Normalised(net, system.input).to(device.name, memory_format=torch.channels_last)
     to_training(model, recipe)
     optimizer = make_optimizer(net, recipe)

@@ -1,8 +1,8 @@
 """Whose weights a checkpoint holds, when they are not those it was taken for."""
 
 import json
-from collections.abc import Iterable, Mapping
-from inspect import getmodule
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -30,10 +30,29 @@ def start(
     Raises:
         WeightsError: They do not fit.
     """
-    try:
+    with _saying_whose(net, state, name):
         return convert.start(net, state, fresh=fresh)
+
+
+def load(net: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
+    """Fill all of the network of the system ``name`` from weights that have our names.
+
+    Raises:
+        WeightsError: They do not fit; says whose they are, or that they are to be converted.
+    """
+    with _saying_whose(net, state, name):
+        convert.load(net, state)
+
+
+@contextmanager
+def _saying_whose(net: nn.Module, state: Mapping[str, Tensor], name: str) -> Iterator[None]:
+    try:
+        yield
     except WeightsError as error:
         found = convert.closest(net, state)
+        if not found.faults:
+            hint = f"they have its authors' names: vitruvian convert {name} FILE -o OUT.safetensors"
+            raise WeightsError(f"{error}\n  {hint}") from error
         if not found.unused and not found.misshapen:
             raise  # half a checkpoint, which is nobody else's either
         guess = recognised(state, near=name, widely=bool(found.unused or found.missing))
@@ -49,8 +68,8 @@ def recognised(state: Mapping[str, Tensor], *, near: str, widely: bool = True) -
     first system has the most of the file's names. Networks are built without numbers.
     """
     pages = _pages()
-    here = getmodule(find("vitruvian.systems", near))
-    found = _filled(state, pages.pop(str(here and here.__name__), {}).values())
+    here = next((file for file, systems in pages.items() if near in systems), "")
+    found = _filled(state, pages.pop(here, {}).values())
     if found or not pages or not widely:
         return found
     first = {file: next(iter(systems.values())) for file, systems in pages.items()}
