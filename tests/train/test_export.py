@@ -69,3 +69,13 @@ def test_the_detector_exports_both_fields(tmp_path: Path) -> None:
     parity = export_onnx(build(page), page, tmp_path / "d.onnx", metadata=Metadata.of(page))
     assert set(parity.difference) == {"centre", "box"}
     assert read_metadata((tmp_path / "d.onnx").read_bytes()).codec == page.codec
+
+
+def test_a_network_too_large_for_one_file_is_refused_before_it_is_written(
+    system: System, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(export, "MOST", 1000)
+    path, meta = tmp_path / "t.onnx", Metadata.of(system)
+    with pytest.raises(WeightsError, match="GB that one ONNX file holds; leave out --f32"):
+        export_onnx(build(system), system, path, metadata=meta, half=False)
+    assert not path.exists()

@@ -28,6 +28,9 @@ from vitruvian.train.device import Normalised
 
 OPSET = 20
 
+MOST = 2**31 - 1
+"""Bytes that one ONNX file can hold, a protocol buffer."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parity:
@@ -67,13 +70,14 @@ def export_onnx(
         tolerance: Largest accepted relative difference.
 
     Raises:
-        WeightsError: The exported network disagrees with torch.
+        WeightsError: The exported network disagrees with torch, or is too large for one file.
     """
     model = Normalised(net, system.input).eval()
     names = [field.name for field in system.codec.fields]
     proto = _to_onnx(model, system.input, names, metadata.given)
     if half:
         _store_half(proto)
+    _require_small(proto, system.name, half)
     data = _described(proto, metadata)
     parity = compare(model, data, system.input.size, metadata.given)
     if system.input.fit != "box":
@@ -89,6 +93,16 @@ def export_onnx(
     part.write_bytes(data)
     part.replace(path)
     return parity
+
+
+def _require_small(proto: onnx.ModelProto, name: str, half: bool) -> None:
+    size = sum(len(tensor.raw_data) for tensor in proto.graph.initializer)
+    if size > MOST:
+        hint = "" if half else "; leave out --f32 to halve it"
+        raise WeightsError(
+            f"{name} has {size / 1e9:.1f} GB of weights, more than the {MOST / 1e9:.1f} GB that "
+            f"one ONNX file holds{hint}"
+        )
 
 
 def with_metadata(data: bytes, metadata: Metadata) -> bytes:
@@ -111,6 +125,8 @@ def compare(
     data: bytes,
     size: tuple[int, int],
     given: Mapping[str, tuple[int, ...]] = MappingProxyType({}),
+    *,
+    backend: str = "openvino",
 ) -> Parity:
     """Largest relative difference of an ONNX file from a torch model on random views.
 
@@ -119,8 +135,9 @@ def compare(
         data: The file's bytes.
         size: (H, W) of the views.
         given: Shapes, for one view, of coordinates that the network is given too.
+        backend: What runs the file.
     """
-    network = open_network(data, precision="f32")
+    network = open_network(data, backend=backend, precision="f32")
     rng, worst = np.random.default_rng(0), {}
     for batch in (1, 3):
         views = rng.integers(0, 256, (batch, *size, 3), dtype=np.uint8)
