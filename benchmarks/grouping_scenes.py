@@ -74,7 +74,9 @@ def decoders() -> dict[str, Decoder]:
             codec=codec,
             fields=_of_fixture,
             size=(368, 368),
-            plain=lambda fields, codec=codec: _plain_paf(codec, fields),
+            plain=lambda fields, codec=codec: plain_paf.people(
+                fields["heatmap"][0], fields["paf"][0], (368, 368), plain_paf.plain(codec)
+            ),
             growth=(
                 replace(codec, apart=0.0),
                 lambda count, codec=codec: _tiled(codec, count),
@@ -223,27 +225,6 @@ def _encoded(codec: SceneCodec, xy: np.ndarray, side: int) -> dict[str, Target]:
 
 def _perfect(targets: dict[str, Target]) -> dict[str, np.ndarray]:
     return {name: target.value[None].copy() for name, target in targets.items()}
-
-
-def _plain_paf(codec: Paf, fields: Fields) -> object:
-    bones = codec.skeleton
-    branches = {frozenset(pair) for pair in bones.parents}
-    rule = plain_paf.Plain(
-        limbs=[(int(a), int(b)) for a, b in bones.limb_index],
-        order=list(codec.order),
-        redundant=[frozenset(limb) not in branches for limb in bones.limbs],
-        keypoints=len(bones),
-        factor=codec.enlarge,
-        resize=codec.to_view,
-        blur=codec.blur,
-        apart=codec.apart,
-        length_prior=codec.length_prior,
-        passing_only=codec.passing_only,
-        assembly=codec.assembly,
-        min_keypoints=codec.min_keypoints,
-        min_score=codec.min_score,
-    )
-    return plain_paf.people(fields["heatmap"][0], fields["paf"][0], (368, 368), rule)
 
 
 def _plain_tags(codec: Tags, fields: Fields) -> np.ndarray:

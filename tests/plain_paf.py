@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from vitruvian.codecs.paf import Paf
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plain:
@@ -33,6 +35,28 @@ class Plain:
     assembly: str = "merge"
     min_keypoints: int = 4
     min_score: float = 0.4
+
+
+def plain(codec: Paf) -> Plain:
+    """The settings of a codec; its tree first if it has no order."""
+    bones = codec.skeleton
+    branches = {frozenset(pair) for pair in bones.parents}
+    redundant = [frozenset(limb) not in branches for limb in bones.limbs]
+    return Plain(
+        limbs=[(int(a), int(b)) for a, b in bones.limb_index],
+        order=list(codec.order) or sorted(range(len(redundant)), key=lambda e: redundant[e]),
+        redundant=redundant,
+        keypoints=len(bones),
+        factor=codec.enlarge,
+        resize=codec.to_view,
+        blur=codec.blur,
+        apart=codec.apart,
+        length_prior=codec.length_prior,
+        passing_only=codec.passing_only,
+        assembly=codec.assembly,
+        min_keypoints=codec.min_keypoints,
+        min_score=codec.min_score,
+    )
 
 
 def people(heatmap: np.ndarray, paf: np.ndarray, size: tuple[int, int], rule: Plain):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tests.plain_paf import Plain, people
+from tests.plain_paf import people, plain
 from vitruvian.codecs.paf import Paf
 from vitruvian.core.errors import ConfigError, InputError
 from vitruvian.core.skeleton import Skeleton, skeleton
@@ -175,28 +175,6 @@ def test_flip_turns_a_limb_whose_mirror_image_runs_the_other_way():
     back = codec.flip(fields_of(mirrored, codec))
 
     assert back["paf"] == pytest.approx(fields_of(xy, codec)["paf"], abs=1e-5)
-
-
-def plain(codec):
-    limbs = [(int(a), int(b)) for a, b in BODY.limb_index]
-    redundant = [(2, 16), (5, 17)]
-    order = [*(e for e, limb in enumerate(limbs) if limb not in redundant)]
-    order += [limbs.index(limb) for limb in redundant]
-    return Plain(
-        limbs=limbs,
-        order=order,
-        redundant=[limb in redundant for limb in limbs],
-        keypoints=18,
-        factor=codec.enlarge,
-        resize=codec.to_view,
-        blur=codec.blur,
-        apart=codec.apart,
-        length_prior=codec.length_prior,
-        passing_only=codec.passing_only,
-        assembly=codec.assembly,
-        min_keypoints=codec.min_keypoints,
-        min_score=codec.min_score,
-    )
 
 
 @pytest.mark.parametrize("assembly", ["merge", "extend"])

@@ -1,98 +1,109 @@
 import numpy as np
+import pytest
 
-from vitruvian.kernels.match import People, extend, greedy, merge
+from vitruvian.kernels.match import extend, greedy, merge
+
+LIMBS = np.array([[0, 1], [1, 2], [2, 3], [3, 0]])
+"""Limbs of four keypoints; the last makes nobody."""
+NEW = np.array([True, True, True, False])
 
 
-def nobody(peaks=8, keypoints=4):
-    return People(keypoints=keypoints, scores=[0.5] * peaks)
+def table(rows):
+    """Connections (limb, first, second, score) as :func:`connect` gives them."""
+    rows = sorted(rows, key=lambda row: row[0])
+    begin = np.searchsorted([row[0] for row in rows], np.arange(len(LIMBS) + 1))
+    ends = np.array([row[1:3] for row in rows], np.int64).reshape(-1, 2)
+    return ends, np.array([row[3] for row in rows], np.float32), begin
 
 
-def test_the_best_connections_of_a_limb_come_first_and_share_no_peak():
-    limb = np.array([0, 0, 0, 1])
-    first, second = np.array([0, 0, 1, 0]), np.array([4, 5, 4, 5])
-    score = np.array([0.9, 0.8, 0.7, 0.1])
+def merged(rows, order=(0, 1, 2, 3), *, faithful=False):
+    """Parts, totals and counts; all peaks are worth 0.5."""
+    worth = np.full(8, 0.5, np.float32)
+    found = merge(*table(rows), LIMBS, np.array(order), NEW, worth, 4, faithful)
+    return [column.tolist() for column in found]
 
-    assert greedy(limb, first, second, score, 2) == [[(0, 4, 0.9)], [(0, 5, 0.1)]]
+
+def extended(rows, order=(0, 1, 2, 3), first=(0, 2, 4, 6, 8)):
+    worth = np.full(first[-1], 0.5, np.float32)
+    found = extend(*table(rows), LIMBS, np.array(order), NEW, worth, np.array(first))
+    return [column.tolist() for column in found]
+
+
+def test_the_best_connections_come_first_and_share_no_peak():
+    score = np.array([[0.9, 0.8], [0.7, 0.1]])
+
+    assert greedy(score).tolist() == [[0, 0], [1, 1]]
+    assert greedy(score - 0.5).tolist() == [[0, 0]]
+    assert greedy(np.full((2, 3), np.nan)).tolist() == []
 
 
 def test_of_equal_connections_the_first_one_wins():
-    columns = np.zeros(2, int), np.array([0, 0]), np.array([4, 5]), np.array([0.5, 0.5])
+    assert greedy(np.full((1, 2), 0.5)).tolist() == [[0, 0]]
 
-    assert greedy(*columns, 1) == [[(0, 4, 0.5)]]
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_left_out_meets_a_better_connection(seed):
+    score = np.random.default_rng(seed).normal(size=(7, 9))
+    chosen = greedy(score)
+
+    assert len(set(chosen[:, 0])) == len(set(chosen[:, 1])) == len(chosen)
+    assert (np.diff(score[tuple(chosen.T)]) <= 0).all()
+    for i, j in np.argwhere(score > 0):
+        assert any((i == a or j == b) and score[a, b] >= score[i, j] for a, b in chosen)
 
 
 def test_limbs_that_share_a_peak_are_one_person():
-    people = nobody()
-    merge(people, (0, 1), [(0, 1, 1.0)], new=True, faithful=False)
-    merge(people, (1, 2), [(1, 2, 2.0)], new=True, faithful=False)
+    parts, total, count = merged([(0, 0, 2, 1.0), (1, 2, 4, 2.0)])
 
-    parts, total, count = people.table()
-
-    assert parts.tolist() == [[0, 1, 2, -1]]
-    assert total.tolist() == [3 * 0.5 + 3.0]
-    assert count.tolist() == [3]
+    assert parts == [[0, 2, 4, -1]]
+    assert total == [3 * 0.5 + 3.0]
+    assert count == [3]
 
 
 def test_a_limb_between_two_people_unites_them():
-    people = nobody()
-    merge(people, (0, 1), [(0, 1, 1.0)], new=True, faithful=False)
-    merge(people, (2, 3), [(2, 3, 1.0)], new=True, faithful=False)
-    merge(people, (1, 2), [(1, 2, 1.0)], new=False, faithful=False)
+    rows = [(0, 0, 2, 1.0), (2, 4, 6, 1.0), (1, 2, 4, 1.0)]
 
-    parts, total, count = people.table()
-
-    assert parts.tolist() == [[0, 1, 2, 3]]
-    assert (total.tolist(), count.tolist()) == ([5.0], [4])
+    assert merged(rows, order=(0, 2, 1, 3)) == [[[0, 2, 4, 6]], [5.0], [4]]
 
 
 def test_a_limb_that_makes_nobody_joins_only_whom_there_is():
-    people = nobody()
-    merge(people, (0, 1), [(0, 1, 1.0)], new=False, faithful=False)
-
-    assert people.table()[0].shape == (0, 4)
+    assert merged([(3, 6, 0, 1.0)]) == [[], [], []]
 
 
-def rivals(*, faithful):
-    """Two whole people of two keypoints, and a limb from one to the other."""
-    people = nobody(keypoints=2)
-    merge(people, (0, 1), [(0, 1, 1.0), (2, 3, 1.0)], new=True, faithful=faithful)
-    merge(people, (0, 1), [(0, 3, 1.0)], new=True, faithful=faithful)
-    return people.table()
+RIVALS = [(0, 0, 2, 1.0), (1, 2, 4, 1.0), (2, 4, 6, 1.0), (3, 6, 1, 1.0)]
+"""A person of four keypoints, and a limb from one of them to another's of a kind it has."""
 
 
-def test_a_limb_to_somebody_elses_keypoint_is_left_out():
-    parts, _, count = rivals(faithful=False)
-
-    assert parts.tolist() == [[0, 1], [2, 3]]
-    assert count.tolist() == [2, 2]
+def test_a_limb_to_a_second_keypoint_of_a_kind_is_left_out():
+    assert merged(RIVALS) == [[[0, 2, 4, 6]], [5.0], [4]]
 
 
 def test_the_published_code_replaces_the_keypoint_and_counts_it_again():
-    parts, _, count = rivals(faithful=True)
-
-    assert parts.tolist() == [[0, 3], [2, 3]]
-    assert count.tolist() == [3, 2]
+    assert merged(RIVALS, faithful=True) == [[[1, 2, 4, 6]], [6.5], [5]]
 
 
-def test_extending_never_unites():
-    people = nobody()
-    extend(people, (0, 1), [(0, 1, 1.0)], new=True, first=True)
-    extend(people, (2, 3), [(2, 3, 1.0)], new=True, first=False)
-    extend(people, (1, 2), [(1, 2, 1.0)], new=True, first=False)
+def test_people_who_share_a_keypoint_stay_two():
+    rows = [(0, 0, 2, 1.0), (1, 3, 5, 1.0), (2, 5, 7, 1.0), (3, 7, 0, 1.0)]
 
-    parts, _, count = people.table()
+    assert merged(rows)[0] == [[0, 2, -1, -1], [-1, 3, 5, 7]]
 
-    assert parts.tolist() == [[0, 1, 2, -1], [-1, -1, 2, 3]]
-    assert count.tolist() == [3, 2]
+
+def test_extending_copies_a_peak_and_unites_nobody():
+    parts, _, count = extended([(0, 0, 2, 1.0), (2, 4, 6, 1.0), (1, 2, 4, 1.0)], (0, 2, 1, 3))
+
+    assert parts == [[0, 2, 4, -1], [-1, -1, 4, 6]]
+    assert count == [3, 2]
 
 
 def test_extending_by_a_limb_that_makes_nobody_fills_in_without_counting():
-    people = nobody()
-    extend(people, (0, 1), [(0, 1, 1.0)], new=True, first=True)
-    extend(people, (1, 2), [(1, 2, 9.0)], new=False, first=False)
-    extend(people, (3, 0), [(3, 0, 9.0)], new=False, first=False)
+    parts, total, count = extended([(0, 0, 2, 1.0), (3, 6, 0, 9.0)])
 
-    parts, total, count = people.table()
+    assert parts == [[0, 2, -1, 6]]
+    assert (total, count) == ([2.0], [2])
 
-    assert parts.tolist() == [[0, 1, 2, 3]]
-    assert (total.tolist(), count.tolist()) == ([2.0], [2])
+
+def test_peaks_of_a_limb_without_a_far_end_are_people_of_their_own():
+    parts, total, count = extended([], first=(0, 0, 2, 2, 2))
+
+    assert parts == [[-1, 0, -1, -1], [-1, 1, -1, -1]]
+    assert (total, count) == ([0.5, 0.5], [1, 1])

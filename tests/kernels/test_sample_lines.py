@@ -4,26 +4,17 @@ import pytest
 from vitruvian.kernels.cubic import enlarged
 from vitruvian.kernels.sample_lines import agreement
 
-DOWN, ACROSS = enlarged(20, (160,)), enlarged(30, (240,))
+DOWN, ACROSS = ((axis.start, axis.weights) for axis in (enlarged(20, (160,)), enlarged(30, (240,))))
 
 
 def judged(field, start, stop, *, samples=10, floor=0.05, misses=1, passing_only=False):
-    """Rows and means for segments of one field 20 30 complex."""
-    field = np.asarray(field, np.complex64)
-    ends = np.concatenate([start, stop])
-    return agreement(
-        np.stack([field.real, field.imag]),
-        DOWN,
-        ACROSS,
-        np.zeros(len(ends), np.int64),
-        ends,
-        np.arange(len(start)),
-        np.arange(len(start)) + len(start),
-        samples=samples,
-        floor=floor,
-        misses=misses,
-        passing_only=passing_only,
-    )
+    """Rows and means of the segments of one field 20 30 complex that agree."""
+    maps = np.stack([np.real(field), np.imag(field)]).astype(np.float32)
+    start, stop = (np.array(points, np.int64).reshape(-1, 2) for points in (start, stop))
+    settings = samples, floor, misses, passing_only
+    means = np.diag(agreement(maps, DOWN, ACROSS, start, stop, *settings))
+    rows = np.flatnonzero(~np.isnan(means))
+    return rows, means[rows]
 
 
 def test_a_constant_field_agrees_with_each_segment_by_its_cosine():

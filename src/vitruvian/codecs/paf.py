@@ -18,8 +18,6 @@ from vitruvian.core.skeleton import Skeleton
 from vitruvian.core.types import Fields, Keypoints, Target
 from vitruvian.core.view import cell_to_view, view_to_cell
 from vitruvian.kernels.cubic import Axis, enlarged, peaks, sample
-from vitruvian.kernels.match import People, extend, greedy, merge
-from vitruvian.kernels.sample_lines import agreement
 
 _log = logging.getLogger(__name__)
 
@@ -243,9 +241,7 @@ class Paf:
             for axis, cells in enumerate(heat.shape[1:])
         )
         owner, xy, score = self._peaks(heat, steps, down, across)
-        connections = self._connections(paf, down, across, owner, xy)
-        people = self._assemble(owner, score, connections)
-        parts, total, count = people.table()
+        parts, total, count = self._assemble(paf, down, across, owner, xy, score)
         kept = (count >= self.min_keypoints) & (total >= self.min_score * np.maximum(count, 1))
         whole = total / (2 * len(self.skeleton) - 1)
         order = np.flatnonzero(kept)[np.argsort(-whole[kept], kind="stable")]
@@ -280,67 +276,45 @@ class Paf:
             _log.warning("%d peaks, of which %d are looked at", len(owner), len(kept))
         return owner[kept], xy[kept], score[kept]
 
-    def _connections(
-        self, paf: np.ndarray, down: Axis, across: Axis, owner: np.ndarray, xy: np.ndarray
-    ) -> list[list[tuple[int, int, float]]]:
-        """The chosen connections of each limb, best first."""
-        limbs = self.skeleton.limb_index
-        limb, peak, start, stop = _pairs(limbs, owner, len(self.skeleton))
-        rows, score = agreement(
-            paf,
-            down,
-            across,
-            limb,
-            xy[peak],
-            start,
-            stop,
-            samples=self.samples,
-            floor=self.floor,
-            misses=self.samples - int(self.agree * self.samples + 1e-9) - 1,
-            passing_only=self.passing_only,
-        )
-        limb, first, second = limb[start[rows]], peak[start[rows]], peak[stop[rows]]
-        if self.length_prior:
-            length = np.hypot(*(xy[second] - xy[first]).T)
-            score = score + np.minimum(self.length_prior * down.size / length - 1, 0)
-        good = score > 0
-        return greedy(limb[good], first[good], second[good], score[good], len(limbs))
-
     def _assemble(
         self,
+        paf: np.ndarray,
+        down: Axis,
+        across: Axis,
         owner: np.ndarray,
+        xy: np.ndarray,
         score: np.ndarray,
-        connections: list[list[tuple[int, int, float]]],
-    ) -> People:
-        """People from the connections, limb after limb."""
-        limbs, tree, order = _limbs(self.skeleton, self.order)
-        people = People(keypoints=len(self.skeleton), scores=score.tolist())
-        ends = np.searchsorted(owner, np.arange(len(self.skeleton) + 1)).tolist()
-        for place, e in enumerate(order):
-            a, b = limbs[e]
-            if self.assembly == "merge":
-                merge(people, (a, b), connections[e], new=tree[e], faithful=self.faithful)
-            elif ends[a] < ends[a + 1] and ends[b] < ends[b + 1]:
-                extend(people, (a, b), connections[e], new=tree[e], first=place == 0)
-            else:
-                for keypoint in (a, b):
-                    for peak in range(ends[keypoint], ends[keypoint + 1]):
-                        if not people.owners.get(peak):
-                            people.add(people.new(), keypoint, peak, 0.0)
-        return people
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Peaks N K of the people, their scores N and how many peaks were added, N."""
+        from vitruvian.kernels.match import connect, extend, merge
+
+        first = np.searchsorted(owner, np.arange(len(self.skeleton) + 1))
+        connections = connect(
+            np.ascontiguousarray(paf),
+            (down.start, down.weights),
+            (across.start, across.weights),
+            self.skeleton.limb_index,
+            first,
+            xy,
+            self.samples,
+            self.floor,
+            self.samples - int(self.agree * self.samples + 1e-9) - 1,
+            self.passing_only,
+            self.length_prior * down.size,
+        )
+        limbs = _limbs(self.skeleton, self.order)
+        if self.assembly == "merge":
+            return merge(*connections, *limbs, score, len(self.skeleton), self.faithful)
+        return extend(*connections, *limbs, score, first)
 
 
 @cache
-def _limbs(
-    bones: Skeleton, order: tuple[int, ...]
-) -> tuple[list[tuple[int, int]], list[bool], tuple[int, ...]]:
-    """Limbs as positions, whether each is a branch of the tree, and the order of assembly."""
-    limbs = [(int(a), int(b)) for a, b in bones.limb_index]
+def _limbs(bones: Skeleton, order: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Limbs as positions E 2, the order of assembly E, and which are branches of the tree E."""
     branches = {*bones.parents, *((b, a) for a, b in bones.parents)}
-    tree = [limb in branches for limb in bones.limbs]
-    if not order:
-        order = tuple(sorted(range(len(limbs)), key=lambda e: not tree[e]))
-    return limbs, tree, order
+    tree = np.array([limb in branches for limb in bones.limbs], bool)
+    every = np.array(order, np.int64) if order else np.argsort(~tree, kind="stable")
+    return bones.limb_index, every, tree
 
 
 def _shrunk(trust: np.ndarray, cells: tuple[int, int], stride: int) -> np.ndarray:
@@ -387,26 +361,3 @@ def _best_of_each(owner: np.ndarray, score: np.ndarray, most: int) -> np.ndarray
     order = np.lexsort((-score, owner))
     starts = np.searchsorted(owner[order], owner[order])
     return np.sort(order[np.arange(len(order)) - starts < most])
-
-
-def _pairs(
-    limbs: np.ndarray, owner: np.ndarray, keypoints: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Limb and peak of every possible end (Q each), and the ends of every pair of them (M each).
-
-    ``owner`` is sorted.
-    """
-    places = np.searchsorted(owner, np.arange(keypoints + 1))
-    counts = np.diff(places)[limbs].reshape(-1)
-    limb = np.repeat(np.arange(2 * len(limbs)) // 2, counts)
-    begin = np.cumsum(counts) - counts
-    peak = np.arange(len(limb)) - np.repeat(begin - places[limbs.reshape(-1)], counts)
-    firsts, seconds = counts[::2], counts[1::2]
-    ends = np.arange(len(limb), dtype=np.int32)
-    rows = ends[np.repeat(np.tile([True, False], len(limbs)), counts)]
-    partners = np.repeat(seconds, firsts)
-    start = np.repeat(rows, partners)
-    shift = np.repeat(begin[1::2], firsts) - np.cumsum(partners) + partners
-    stop = np.repeat(shift.astype(np.int32), partners)
-    stop += np.arange(len(stop), dtype=np.int32)
-    return limb, peak, start, stop

@@ -1,104 +1,114 @@
 """How well vector fields agree with the segments between points (Cao et al. 2017, Eq. 10).
 
 Most segments join joints of different people. The ends tell a part of them, the middle most: few
-need all their samples.
+need all their samples. Compiled by numba.
 """
 
 import numpy as np
+from numba import njit
 
-from vitruvian.kernels.cubic import Axis, sample
-
-_CHUNK = 1536
-"""Segments that are looked at together; bounds the memory, and keeps it in the cache."""
+Axis = tuple[np.ndarray, np.ndarray]
+"""``start`` and ``weights`` of :class:`vitruvian.kernels.cubic.Axis`."""
 
 
+@njit(cache=True, nogil=True)
 def agreement(
-    maps: np.ndarray,
+    field: np.ndarray,
     down: Axis,
     across: Axis,
-    owner: np.ndarray,
-    points: np.ndarray,
     start: np.ndarray,
     stop: np.ndarray,
-    *,
     samples: int,
     floor: float,
     misses: int,
     passing_only: bool,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Segments of which at most ``misses`` samples are no higher than ``floor``, and their means.
+) -> np.ndarray:
+    """Means of the segments of which at most ``misses`` samples are no higher than ``floor``.
 
-    A sample is the field at the nearest grid point, projected on the segment's direction. Segments
-    without length have none and fail.
+    A sample is the field at the nearest grid point, projected on the segment's direction.
 
     Args:
-        maps: 2P h w float32, x and y of P fields; enlarged as the axes say.
+        field: 2 h w float32, x and y; enlarged as the axes say.
         down: Axis of the h cells.
         across: Axis of the w cells.
-        owner: Q; the field that each end is of.
-        points: Q 2 int64; its grid point (x, y).
-        start: M; the end that a segment begins at.
-        stop: M; the one it ends at, of the same field.
+        start: A 2 int64; grid points (x, y) that segments begin at.
+        stop: B 2 int64; those they end at.
         samples: Points on a segment, both ends among them.
         floor: See above.
         misses: See above.
         passing_only: Mean of the samples above the floor instead of all.
 
     Returns:
-        Positions of the segments (N) and their means (N float32).
+        A B float32, NaN for other segments and those without length.
     """
-    x, y = points[:, 0].astype(np.float64), points[:, 1].astype(np.float64)
-    both = np.stack([2 * owner, 2 * owner + 1])
-    field = sample(maps, down, across, both, points[:, 0], points[:, 1])
-    waves = _waves(samples)
-    found, means = [np.zeros(0, np.int64)], [np.zeros(0, np.float32)]
-    for at in range(0, len(start), _CHUNK):
-        a, b = start[at : at + _CHUNK], stop[at : at + _CHUNK]
-        dx, dy = x.take(b) - x.take(a), y.take(b) - y.take(a)
-        length = np.sqrt(dx * dx + dy * dy)
-        along = np.stack([dx, dy]).astype(np.float32)
-        along /= np.maximum(length, 1e-9)
-        ends = [field[0].take(end) * along[0] + field[1].take(end) * along[1] for end in (a, b)]
-        tally = _tally(ends, floor, passing_only)
-        rows = np.flatnonzero((tally[0] <= misses) & (length > 0))
-        tally = tally[:, rows]
-        for wave in waves:
-            line, step = a.take(rows), samples - 1
-            across_x = np.rint(x.take(line) + wave * (dx.take(rows) / step)).astype(np.int64)
-            down_y = np.rint(y.take(line) + wave * (dy.take(rows) / step)).astype(np.int64)
-            which = np.tile(both[:, line], len(wave))
-            values = sample(maps, down, across, which, across_x.reshape(-1), down_y.reshape(-1))
-            values = values.reshape(2, len(wave), -1)
-            ux, uy = along[:, rows]
-            tally += _tally([*(values[0] * ux + values[1] * uy)], floor, passing_only)
-            keep = np.flatnonzero(tally[0] <= misses)
-            rows, tally = rows[keep], tally[:, keep]
-        found.append(rows + at)
-        means.append(tally[1] / np.maximum(tally[2], 1))
-    return np.concatenate(found), np.concatenate(means)
+    means = np.full((len(start), len(stop)), np.nan, np.float32)
+    order = _order(samples)
+    first, last = (_at(field, down, across, start), _at(field, down, across, stop))
+    for a in range(len(start)):
+        for b in range(len(stop)):
+            dx, dy = float(stop[b, 0] - start[a, 0]), float(stop[b, 1] - start[a, 1])
+            length = np.sqrt(dx * dx + dy * dy)
+            if length == 0:
+                continue
+            missed, high, total = 0, 0, 0.0
+            for k in order:
+                if k == 0:
+                    u, v = first[a]
+                elif k == samples - 1:
+                    u, v = last[b]
+                else:
+                    x = int(np.rint(start[a, 0] + k * (dx / (samples - 1))))
+                    y = int(np.rint(start[a, 1] + k * (dy / (samples - 1))))
+                    u, v = _vector(field, down, across, x, y)
+                value = (u * dx + v * dy) / length
+                if value > floor:
+                    high += 1
+                else:
+                    missed += 1
+                    if missed > misses:
+                        break
+                if value > floor or not passing_only:
+                    total += value
+            if missed <= misses:
+                means[a, b] = total / (max(high, 1) if passing_only else samples)
+    return means
 
 
-def _tally(values: list[np.ndarray], floor: float, passing_only: bool) -> np.ndarray:
-    """3 M float32: of a few samples, the number that miss, and sum and number of those that count.
+@njit(cache=True, nogil=True)
+def _order(samples: int) -> np.ndarray:
+    """The samples in the order in which they are looked at: ends, middle, quarters, the rest."""
+    order, seen = np.empty(samples, np.int64), np.zeros(samples, np.bool_)
+    count = 0
+    for i in range(-5, samples):
+        quarters = (0, samples - 1, samples // 2, samples // 4, (3 * samples) // 4)
+        k = quarters[i + 5] if i < 0 else i
+        if not seen[k]:
+            seen[k], order[count] = True, k
+            count += 1
+    return order
 
-    ``values`` are M per sample.
-    """
-    tally = np.zeros((3, len(values[0])), np.float32)
-    for value in values:
-        high = value > floor
-        tally[0] += ~high
-        tally[1] += value * high if passing_only else value
-        tally[2] += high if passing_only else 1
-    return tally
+
+@njit(cache=True, nogil=True)
+def _at(field: np.ndarray, down: Axis, across: Axis, points: np.ndarray) -> np.ndarray:
+    """Vectors at M grid points: M 2."""
+    vectors = np.empty((len(points), 2), np.float32)
+    for i in range(len(points)):
+        vectors[i] = _vector(field, down, across, points[i, 0], points[i, 1])
+    return vectors
 
 
-def _waves(samples: int) -> list[np.ndarray]:
-    """The samples between the ends in the order in which they are looked at: S 1 each."""
-    first, second = [samples // 2], [samples // 4, (3 * samples) // 4]
-    waves, seen = [], {0, samples - 1}
-    for wave in (first, second, range(samples)):
-        fresh = [i for i in dict.fromkeys(wave) if i not in seen]
-        seen |= {*fresh}
-        if fresh:
-            waves.append(np.array(fresh, np.float64)[:, None])
-    return waves
+@njit(cache=True, nogil=True)
+def _vector(
+    field: np.ndarray, down: Axis, across: Axis, x: int, y: int
+) -> tuple[np.float32, np.float32]:
+    """The enlarged field at one grid point."""
+    u = v = np.float32(0)
+    top, left = down[0][y], across[0][x]
+    for i in range(len(down[1])):
+        p = q = np.float32(0)
+        for j in range(len(across[1])):
+            p += across[1][j, x] * field[0, top + i, left + j]
+            q += across[1][j, x] * field[1, top + i, left + j]
+        u += down[1][i, y] * p
+        v += down[1][i, y] * q
+    return u, v
