@@ -205,4 +205,4 @@ def test_no_clothes_hide_a_face(assets):
         skin = mesh.points[mesh.faces[mesh.pattern[mesh.style] < 0]].reshape(-1, 3)
         for name in ("nose", "left_ear", "right_ear"):
             point = one.keypoints[KEYPOINTS.index(name)]
-            assert np.linalg.norm(skin - point, axis=1).min() < 0.05, (seed, name)
+            assert np.linalg.norm(skin - point, axis=1).min() < 0.01, (seed, name)
