@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from vitruvian.image.makehuman import Assets, open_assets, read_mhclo, read_obj,
 from vitruvian.image.mannequin import KEYPOINTS
 from vitruvian.image.postures import turn, turns
 from vitruvian.image.rigging import about, align, part_way, stance
-from vitruvian.image.scenes import Sources, scene
+from vitruvian.image.scenes import Sources, check_sources, scene
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +189,12 @@ def test_missing_and_wrong_files_are_named_with_how_to_get_them(tmp_path, folder
         file.write_text(text)
         with pytest.raises(InputError, match=r"base\.obj"):
             read_obj(file)
+    lost = "mpfb/data/targets/macrodetails/asian-female-old.target"
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    check_sources(Sources(assets=str(copy)))
+    (copy / lost).unlink()
+    with pytest.raises(InputError, match=r"asian-female-old\.target: no such file; .*--get-assets"):
+        check_sources(Sources(assets=str(copy)))
     bad = tmp_path / "bad.target"
     bad.write_text("1 2 3\n")
     with pytest.raises(InputError, match=r"bad\.target: not a MakeHuman \.target"):

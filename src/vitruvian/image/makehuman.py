@@ -17,9 +17,12 @@ import numpy as np
 from jaxtyping import Float16, Float32, Int32
 
 from vitruvian.core.errors import InputError
+from vitruvian.image.makehuman_files import wanted
 
 METRES = np.float32(0.1)
 """Of the unit of the files."""
+
+TARGETS = "mpfb/data/targets/macrodetails/"
 
 VERTICES = 19158
 """Of the base mesh hm08 with its helper geometry and joint cubes."""
@@ -135,6 +138,17 @@ class Assets:
             self._file("mpfb/data/mesh_metadata/basemesh_vertex_groups.json"),
         )
 
+    def check(self) -> None:
+        """Read what every body needs, and look whether all shape targets are there.
+
+        Raises:
+            InputError: Something is missing or cannot be read.
+        """
+        _ = self.base, self.rig
+        for path in wanted():
+            if path.startswith(TARGETS):
+                self._file(path)
+
     def target(self, name: str) -> Float16[np.ndarray, "V 3"]:
         """Metres that every vertex moves with all of a target; half precision.
 
@@ -142,7 +156,7 @@ class Assets:
             name: Below macrodetails, without the ending, e.g. ``caucasian-male-old``.
         """
         if name not in self._targets:
-            path = self._file(f"mpfb/data/targets/macrodetails/{name}.target")
+            path = self._file(f"{TARGETS}{name}.target")
             self._targets[name] = read_target(path).astype(np.float16)
         return self._targets[name]
 

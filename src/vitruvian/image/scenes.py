@@ -12,7 +12,6 @@ from jaxtyping import Bool, Float32, Float64, Int8, UInt8
 from vitruvian.core.errors import InputError
 from vitruvian.core.skeleton import skeleton
 from vitruvian.core.types import Image
-from vitruvian.image.anatomy import anatomy
 from vitruvian.image.boards import framed, free, hang, random_board
 from vitruvian.image.bvh import clips, random_pose
 from vitruvian.image.humans import Character
@@ -98,7 +97,7 @@ def check_sources(sources: Sources) -> None:
         InputError: Something is missing or cannot be read.
     """
     if sources.assets is not None:
-        anatomy(open_assets(sources.assets))
+        open_assets(sources.assets).check()
     folder = _clips_of(sources)
     if folder is not None:
         clips(folder)
