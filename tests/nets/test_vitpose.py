@@ -30,6 +30,11 @@ def test_size_equals_the_authors_network(variant, classic, simple, billions):
     assert [macs(net, (256, 192)) / 1e9 for net in nets] == pytest.approx(billions, rel=2e-3)
 
 
+def test_a_size_that_patches_do_not_tile_is_refused_with_the_nearest_one():
+    with pytest.raises(ConfigError, match=r"divide by 16; the nearest size is 256 x 192"):
+        vitpose("s", size=(250, 190))
+
+
 def test_an_expert_answers_for_its_data_set_alone():
     torch.manual_seed(0)
     first, second = (tiny(experts=2, expert=expert).eval() for expert in range(2))

@@ -305,6 +305,9 @@ def vitpose(
     """ViTPose ``s``, ``b``, ``l`` or ``h``; with six experts and the ``expert`` to ask, ViTPose++.
 
     The experts of ViTPose++ are COCO, AIC, MPII, AP-10K, APT-36K and COCO-WholeBody.
+
+    Raises:
+        ConfigError: There is no such variant, decoder or expert, or patches do not tile the size.
     """
     if variant not in VARIANTS or decoder not in ("classic", "simple"):
         raise ConfigError(
@@ -313,6 +316,12 @@ def vitpose(
         )
     if experts and not 0 <= expert < experts:
         raise ConfigError(f"expert {expert} of {experts}; give 0 to {experts - 1}")
+    if size[0] % PATCH or size[1] % PATCH:
+        fits = " x ".join(str(max(1, round(side / PATCH)) * PATCH) for side in size)
+        raise ConfigError(
+            f"a ViTPose of size {size[0]} x {size[1]} (height x width): both sides must divide by "
+            f"{PATCH}; the nearest size is {fits}"
+        )
     width, depth, heads, drop = VARIANTS[variant]
     trunk = ViT(
         width,
