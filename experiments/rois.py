@@ -3,9 +3,9 @@
 python experiments/rois.py --train coco:TRAIN.json@IMAGES --trunk pose.safetensors \
     --detector person.safetensors --keep FOLDER
 
-Features of each picture are computed once, in boxes that are shaken four times over; the head then
-learns from them in several passes. ``vitruvian evaluate`` measures what ``vitruvian export`` makes
-of the weights.
+Features of each picture are computed once, in boxes that are shaken four times over; the head
+begins as the pose network's last layer and learns from them in several passes. ``vitruvian
+evaluate`` measures what ``vitruvian export`` makes of the weights.
 """
 
 import argparse
@@ -71,9 +71,11 @@ def read(net: nn.Module, page: System, data: str, count: int, seed: int) -> list
 
 def teach(net: nn.Module, page: System, rows: list[Row]) -> list[float]:
     """Mean loss of each pass; the head's averaged weights are in the network afterwards."""
-    recipe, head, losses = page.recipe, net.keypoints.train(), []
+    recipe, head, losses = page.recipe, nn.ModuleList([net.direct, net.keypoints]).train(), []
     optimizer, average = make_optimizer(head, recipe), Average(head, recipe.ema)
     steps = len(rows) // recipe.batch
+    with torch.inference_mode():
+        _log.info("before: loss %.3f", float(_loss(net, rows[:32])))
     for epoch in range(recipe.epochs):
         order, total = _rng(recipe.seed, 2, epoch).permutation(len(rows)), 0.0
         for step in range(steps):
@@ -96,7 +98,7 @@ def _loss(net: nn.Module, batch: list[Row]) -> Tensor:
     """Cross-entropy in the boxes of a batch of pictures; boxes of nobody are not computed."""
     stacked = {k: torch.from_numpy(np.stack([row[k] for row in batch])) for k in batch[0]}
     real = (stacked["roi"][..., 2:] > stacked["roi"][..., :2]).all(-1)
-    maps = net.keypoints(stacked["read"][real].float()).flatten(2)
+    maps = net.logits(stacked["read"][real].float()).flatten(2)
     full = maps.new_zeros(*real.shape, *maps.shape[1:])
     full[real] = maps
     stage = {
@@ -118,17 +120,21 @@ def main() -> None:
     parser.add_argument("--train", required=True, help="READER:WHERE of the training data")
     parser.add_argument("--trunk", type=Path, required=True, help="weights of vitruvian_pose_s")
     parser.add_argument("--detector", type=Path, required=True, help="… of vitruvian_person_s")
-    parser.add_argument("--pictures", type=int, default=1600)
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--pictures", type=int, default=400)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--batch", type=int, default=4, help="pictures of an optimiser's step")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, required=True, help="folder for the weights")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     page = mask_rcnn_s()
-    page = replace(page, recipe=replace(page.recipe, epochs=args.epochs, seed=args.seed))
+    recipe = replace(page.recipe, epochs=args.epochs, seed=args.seed, batch=args.batch)
+    page = replace(page, recipe=recipe)
     began, net = time.process_time(), build(page)
     convert.load(net.spotter, convert.read(args.detector))
-    convert.load(net.trunk, convert.read(args.trunk), IMAGENET)
+    pose = convert.read(args.trunk)
+    convert.load(net.trunk, pose, IMAGENET)
+    net.direct.load_state_dict({k: pose[f"head.{k}"] for k in ("weight", "bias")})
     net.eval().people = COPIES * MOST
     rows = read(net, page, args.train, args.pictures, args.seed)
     losses = teach(net, page, rows)

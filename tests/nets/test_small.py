@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from tests.nets.test_vitruvian import SMALL
 from tests.nets.test_vitruvian import tiny as pose
@@ -109,6 +110,14 @@ def test_boxes_are_enlarged_and_stay_in_the_view():
     tight = np.array([x - 20 - wide, y - 30 - high, x + 25 + wide, y + 35 + high])
     np.testing.assert_allclose(box, tight.clip(0), rtol=1e-5)
     assert corner[2:].tolist() == [128, 128]
+
+
+def test_the_head_begins_as_the_last_layer_of_a_pose_network():
+    net, read = tiny_rois(), torch.randn(2, 8, 14, 14)
+    with torch.no_grad():
+        maps, direct = net.logits(read), net.direct(read)
+    assert direct.abs().max() > 0
+    assert torch.equal(maps, F.interpolate(direct, (56, 56), mode="bilinear"))
 
 
 def test_while_training_boxes_are_the_peoples_shaken():

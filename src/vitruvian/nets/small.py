@@ -172,7 +172,8 @@ class Rois(nn.Module):
     """Boxes of people, and a map of each keypoint in every box (Mask R-CNN's two looks).
 
     The first look is the bundled detector's, with its own trunk; the second reads the features of
-    the pose network, which sees the whole picture once.
+    the pose network, which sees the whole picture once. Its maps are those that the pose network's
+    last layer gives in a box, and what convolutions over the box add to them.
 
     Args:
         channels: Number of keypoints K.
@@ -205,7 +206,9 @@ class Rois(nn.Module):
         super().__init__()
         self.spotter = Spotter(variant) if spotter is None else spotter
         self.trunk = Features(variant, width)
+        self.direct = _head(width, channels)
         self.keypoints = KeypointHead(width, channels, hidden, depth=3)
+        nn.init.zeros_(self.keypoints.up.weight)
         self.people, self.threshold = people, threshold
         self.grow, self.shake = grow, shake
 
@@ -254,9 +257,14 @@ class Rois(nn.Module):
         level = torch.zeros_like(rois[..., 0], dtype=torch.long)
         return roi_align([features], rois, level, (4,), 14)
 
+    def logits(self, read: Tensor) -> Tensor:
+        """M C 14 14 -> M K S S."""
+        direct = F.interpolate(self.direct(read), scale_factor=4.0, mode="bilinear")
+        return direct + self.keypoints(read)
+
     def maps(self, read: Tensor) -> Tensor:
         """B R C 14 14 -> B RK S^2 1."""
-        maps: Tensor = self.keypoints(read.flatten(0, 1))
+        maps = self.logits(read.flatten(0, 1))
         return maps.unflatten(0, read.shape[:2]).flatten(1, 2).flatten(2)[..., None]
 
     def _grown(self, boxes: Tensor, size: tuple[int, int]) -> Tensor:

@@ -68,9 +68,9 @@ def mask_rcnn_s() -> System:
     """The bundled detector's boxes, and maps in them on the bundled pose network's features.
 
     Not the authors' network: both looks have trunks of their own, which stay as they are; what is
-    taught is the second one's head, of three convolutions. It reads one map, of stride 4, in boxes
-    a tenth larger than the detector's, and learns from the people's boxes, shaken. Views are of 320
-    x 320, with at most 10 people.
+    taught is the second one's head, the pose network's last layer and three convolutions that add
+    to it. It reads one map, of stride 4, in boxes a tenth larger than the detector's, and learns
+    from the people's boxes, shaken. Views are of 320 x 320, with at most 10 people.
 
         vitruvian train mask_rcnn_s --start mask_rcnn_s.safetensors --fresh keypoints
             --data coco:TRAIN.json
