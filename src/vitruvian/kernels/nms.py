@@ -156,6 +156,17 @@ def soften(
     Returns:
         Positions that stay, best first, and their new scores.
     """
+    if decay == "linear":
+        factor = np.where(similarity > threshold, 1 - similarity, 1.0)
+    else:
+        factor = np.exp(-(similarity**2) / sigma)
+    return weakened(factor.__getitem__, scores, floor=floor, most=most)
+
+
+def weakened(
+    factor: Callable[[int], np.ndarray], scores: np.ndarray, *, floor: float, most: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """:func:`soften`, with what each that stays leaves of the scores, N, made as it is needed."""
     left = np.where(np.isnan(scores), 0.0, scores).astype(np.float64)
     kept: list[int] = []
     found: list[float] = []
@@ -165,11 +176,7 @@ def soften(
             break
         kept.append(best)
         found.append(float(left[best]))
-        alike = similarity[best]
-        if decay == "linear":
-            left *= np.where(alike > threshold, 1 - alike, 1.0)
-        else:
-            left *= np.exp(-(alike**2) / sigma)
+        left *= factor(best)
         left[best] = 0
     return np.array(kept, np.int64), np.array(found, np.float64)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vitruvian.kernels.nms import greedy_by, meeting, ranked, soften, unhurt
+from vitruvian.kernels.nms import greedy_by, meeting, ranked, unhurt, weakened
 from vitruvian.kernels.oks import oks
 
 NEGLIGIBLE = 1e-8
@@ -49,11 +49,17 @@ def _possible(
     (threshold) x mean area x (2 sigma)^2. The ``reach`` of the two adds up to at least that, so the
     boxes of their keypoints, larger by as much, meet.
     """
+    low, high = _extent(xy, area, sigmas, threshold)
+    return meeting(low.T, high.T)
+
+
+def _extent(
+    xy: np.ndarray, area: np.ndarray, sigmas: np.ndarray, threshold: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Corners 2 N and 2 N of the keypoints' boxes, larger by the reach."""
     reach = np.sqrt(-np.log(threshold) * area) * (2 * sigmas.max())
     columns = np.ascontiguousarray(xy.transpose(1, 2, 0))  # K 2 N: quick along N
-    low = np.fmin.reduce(columns, axis=0) - reach
-    high = np.fmax.reduce(columns, axis=0) + reach
-    return meeting(low.T, high.T)
+    return np.fmin.reduce(columns, axis=0) - reach, np.fmax.reduce(columns, axis=0) + reach
 
 
 def _similarity(
@@ -102,11 +108,14 @@ def soft_oks_nms(
         most: See above.
     """
     xy, area = xy.astype(np.float64), area.astype(np.float64)
-    pairs = _possible(xy, area, sigmas, NEGLIGIBLE)
-    if pairs is None:
-        similarity = oks(xy, xy, np.add.outer(area, area) / 2, sigmas)
-    else:
-        a, b = pairs
-        similarity = np.eye(len(xy))
-        similarity[a, b] = similarity[b, a] = _similarity(xy, area, sigmas, a, b)
-    return soften(similarity, score, sigma=threshold, floor=floor, most=most)
+    low, high = _extent(xy, area, sigmas, NEGLIGIBLE)
+
+    def factor(best: int) -> np.ndarray:
+        meets = (low <= high[:, best, None]) & (high >= low[:, best, None])
+        near = np.flatnonzero(meets[0] & meets[1])
+        alike = _similarity(xy, area, sigmas, np.full(len(near), best), near)
+        left = np.ones(len(xy))
+        left[near] = np.exp(-(alike**2) / threshold)
+        return left
+
+    return weakened(factor, score, floor=floor, most=most)
