@@ -116,3 +116,65 @@ def openpose_body25() -> System:
         paper="Cao, Hidalgo, Simon, Wei, Sheikh: OpenPose, PAMI 2019",
         url="https://arxiv.org/abs/1812.08008",
     )
+
+
+def openpose_s() -> System:
+    """The same targets, loss and grouping on the bundled pose network's features, one view.
+
+    Not the paper's network: half a million parameters and one stage. Cells are finer, at stride 4,
+    since the views are smaller; the first half of the trunk stays as it is.
+
+        vitruvian train openpose_s --start pose.safetensors --data coco:TRAIN.json
+            --data synthetic:DIR --data coco:BACKGROUND.json
+
+    Paper: has no such network. Ours: see docs/models/openpose.md.
+    """
+    bones = skeleton("body18")
+    return System(
+        name="openpose_s",
+        task="bottomup",
+        net="small:small_paf",
+        net_args={"channels": len(bones), "limbs": len(bones.limbs)},
+        input=Input(size=(320, 320)),
+        codec=Paf(
+            skeleton=bones,
+            stride=4,
+            sigma=5.0,
+            enlarge=2,
+            to_view=False,
+            blur=1.0,
+            apart=4.0,
+            order=BODY18_ORDER,
+            min_keypoints=4,
+            min_score=0.3,
+        ),
+        skeleton=bones,
+        recipe=Recipe(
+            epochs=3,
+            samples_per_epoch=4800,
+            batch=16,
+            optimizer="adamw",
+            lr=1e-3,
+            weight_decay=0.05,
+            schedule="cosine",
+            warmup=50,
+            clip_norm=5.0,
+            ema=0.998,
+            loss="paf_l2",
+            freeze=("trunk.trunk.high",),
+            weights={"coco": 0.35, "lsp": 0.05, "synthetic": 0.45, "background": 0.05},
+            augment=Augment(
+                flip=0.5,
+                rotation=20.0,
+                rotation_prob=0.5,
+                zoom=(0.6, 1.6),
+                shift=0.15,
+                colour=0.6,
+                blur=0.1,
+            ),
+        ),
+        test=Test(oks_nms=1.0),
+        paper="Cao, Simon, Wei, Sheikh: Realtime multi-person 2D pose estimation, CVPR 2017",
+        url="https://arxiv.org/abs/1611.08050",
+        licence="Apache-2.0",
+    )
