@@ -157,3 +157,9 @@ def test_a_ball_before_a_person_hides_the_keypoints_behind_it_and_no_others():
     assert (covered[face] < 2).all()
     np.testing.assert_array_equal(free[limbs], covered[limbs])
     assert (free[limbs] == 2).any()
+
+
+def test_no_scene_is_there_twice_and_those_before_it_change_nothing():
+    pictures = [scene(3, index, 64).image.tobytes() for index in range(20)]
+    assert len(set(pictures)) == len(pictures)
+    assert scene(3, 0, 64).image.tobytes() == pictures[0]
