@@ -152,26 +152,6 @@ def test_where_labels_may_be_missing_nothing_is_taught():
         assert weight[:, :, :13].max() == 1
 
 
-def test_somebody_elses_peak_is_not_taken_twice():
-    owner = np.array([0, 0, 1])
-    xy, score = np.array([[50.0, 50], [90, 50], [70, 60]]), np.array([0.9, 0.8, 0.7])
-    ends = np.full((3, 8, 2), np.nan)
-    ends[:2, 0] = [70, 60]
-
-    people = CODEC.group(owner, xy, score, ends)
-
-    assert people[:, :2, 2].tolist() == [[0.9, 0.7], [0.8, 0]]
-
-
-def test_a_second_peak_at_the_same_keypoint_starts_nobody():
-    owner, score = np.array([0, 0]), np.array([0.9, 0.8])
-
-    near = CODEC.group(owner, np.array([[50.0, 50], [58, 56]]), score, np.full((2, 8, 2), np.nan))
-    far = CODEC.group(owner, np.array([[50.0, 50], [58, 57]]), score, np.full((2, 8, 2), np.nan))
-
-    assert (len(near), len(far)) == (1, 2)
-
-
 def test_mid_offsets_are_moved_by_the_short_offset_at_their_end():
     fields = outputs(encode(scene((100, 50))))
     fields["mid"] += 6

@@ -20,7 +20,6 @@ from vitruvian.core.errors import ConfigError
 from vitruvian.core.fields import Field, finite
 from vitruvian.core.skeleton import Skeleton
 from vitruvian.core.types import Fields, Keypoints, Target
-from vitruvian.kernels.hough import Rule, vote_peaks
 
 _log = logging.getLogger(__name__)
 
@@ -187,7 +186,7 @@ class Offsets:
             _log.warning("%d peaks; the %d highest are grouped", len(owner), self.most)
             kept = np.sort(np.argsort(-score, kind="stable")[: self.most])
             owner, xy, score = owner[kept], xy[kept], score[kept]
-        return self._keypoints(self.group(owner, xy, score, self._proposals(owner, xy, short, mid)))
+        return self._people(owner, xy, score, short, mid)
 
     def peaks(
         self, chance: np.ndarray, short: np.ndarray
@@ -201,6 +200,8 @@ class Offsets:
         Returns:
             M, which keypoint; M 2, pixels; M, height.
         """
+        from vitruvian.kernels.hough import Rule, vote_peaks
+
         unit = self.step**2 / (np.pi * self.radius**2)
         rule = Rule(
             stride=self.stride,
@@ -212,142 +213,41 @@ class Offsets:
         owner, xy, votes = vote_peaks(chance, short, rule)
         return owner, xy.astype(np.float64), unit * votes.astype(np.float64)
 
-    def _proposals(
-        self, owner: np.ndarray, xy: np.ndarray, short: np.ndarray, mid: np.ndarray
-    ) -> np.ndarray:
-        """M 2E 2: where each peak's mid offsets end; NaN for those of other keypoints."""
-        edges = self.edges
-        peak, number = np.nonzero(owner[:, None] == edges[:, 0])
-        goal = edges[number, 1]
-        end = xy[peak] + _sample(mid, number, xy[peak] / self.stride)
-        for _ in range(self.refine):
-            end += _sample(short, goal, end / self.stride)
-        ends = np.full((len(owner), len(edges), 2), np.nan)
-        ends[peak, number] = end
-        return ends
-
-    def group(
-        self, owner: np.ndarray, xy: np.ndarray, score: np.ndarray, ends: np.ndarray
-    ) -> np.ndarray:
-        """People N K 3 (x, y, height; 0 is absent).
-
-        The surest peak proposes places of its neighbours; each is the nearest free peak there, and
-        proposes in turn.
+    def _people(
+        self,
+        owner: np.ndarray,
+        xy: np.ndarray,
+        score: np.ndarray,
+        short: np.ndarray,
+        mid: np.ndarray,
+    ) -> Keypoints:
+        """Best first; a keypoint that a better person has, too, adds nothing (soft suppression).
 
         Args:
-            owner: Keypoint of each peak, M.
+            owner: Keypoint of each peak, M, ascending.
             xy: M 2 pixels.
             score: M.
-            ends: M 2E 2, see :meth:`_proposals`.
+            short: 2K h w.
+            mid: 4E h w.
         """
-        count, edges = len(self.skeleton), self.edges.tolist()
-        starts = [[(e, b) for e, (a, b) in enumerate(edges) if a == k] for k in range(count)]
-        proposed = self._proposed(owner, xy, ends)
-        rivals: dict[int, list[int]] = {}
-        for peak, other in zip(*_within(owner, xy, owner, xy, self.same)[:2], strict=True):
-            rivals.setdefault(int(peak), []).append(int(other))
-        kind, free, joined = owner.tolist(), [True] * len(owner), [False] * len(owner)
-        people: list[list[int]] = []
-        for peak in np.argsort(-score, kind="stable").tolist():
-            if not free[peak]:
-                continue
-            free[peak] = False
-            if any(joined[rival] for rival in rivals[peak]):
-                continue
-            person, queue = [-1] * count, [kind[peak]]
-            person[kind[peak]] = peak
-            for start in queue:
-                for number, goal in starts[start]:
-                    if person[goal] < 0:
-                        near = proposed.get(person[start] * len(edges) + number, ())
-                        person[goal] = next((other for other in near if free[other]), -1)
-                        if person[goal] >= 0:
-                            free[person[goal]] = False
-                            queue.append(goal)
-            for goal in queue:
-                joined[person[goal]] = True
-            people.append(person)
-        index = np.array(people, np.int64).reshape(-1, count)
-        found = np.append(np.column_stack([xy, score]), np.zeros((1, 3)), axis=0)
-        return found[index]  # -1 is the last row
+        from vitruvian.kernels.bones import doubles, group
 
-    def _proposed(
-        self, owner: np.ndarray, xy: np.ndarray, ends: np.ndarray
-    ) -> dict[int, list[int]]:
-        """Of a peak times 2E plus an edge, the peaks near its end, nearest first."""
-        peak, number = np.nonzero(np.isfinite(ends).all(axis=2))
-        row, other, gap = _within(self.edges[number, 1], ends[peak, number], owner, xy, self.reach)
-        order = np.lexsort((other, gap, row))
-        key = (peak * ends.shape[1] + number)[row[order]].tolist()
-        found: dict[int, list[int]] = {}
-        for at, near in zip(key, other[order].tolist(), strict=True):
-            found.setdefault(at, []).append(near)
-        return found
-
-    def _keypoints(self, people: np.ndarray) -> Keypoints:
-        """Best first; a keypoint that a better person has, too, adds nothing (soft suppression)."""
-        people = people[np.argsort(-people[:, :, 2].mean(axis=1), kind="stable")]
-        there = people[:, :, 2] > 0
-        person, owner = np.nonzero(there)
-        xy = people[there, :2]
-        worse, better, _ = _within(owner, xy, owner, xy, self.same)
-        worse = worse[person[better] < person[worse]]
-        taken = np.zeros(there.shape, bool)
-        taken[person[worse], owner[worse]] = True
-        score = np.where(taken, 0, people[:, :, 2]).mean(axis=1)
-        order = np.argsort(-score, kind="stable")
-        place = np.where(there[:, :, None], people[:, :, :2], np.nan)
+        best = np.argsort(-score, kind="stable")
+        starts = np.searchsorted(owner, np.arange(len(self.skeleton) + 1))
+        fields = short, mid, self.stride, self.refine
+        people = group(owner, xy, best, starts, self.edges, *fields, self.same, self.reach)
+        height = np.append(score, 0.0)[people]  # -1 is the last
+        order = np.argsort(-height.mean(axis=1), kind="stable")
+        people, height = people[order], height[order]
+        total = np.where(doubles(people, xy, self.same), 0, height).mean(axis=1)
+        order = np.argsort(-total, kind="stable")
+        place = np.append(xy, np.full((1, 2), np.nan), axis=0)[people[order]]
         return Keypoints(
-            xy=_float(place[order]),
-            scores=_float(np.clip(people[order][:, :, 2], 0, 1)),
-            score=_float(score[order]),
+            xy=_float(place),
+            scores=_float(np.clip(height[order], 0, 1)),
+            score=_float(total[order]),
         )
 
 
 def _float(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float32)
-
-
-def _within(
-    kind: np.ndarray, at: np.ndarray, owner: np.ndarray, xy: np.ndarray, reach: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Places and peaks of the same keypoint no further apart than ``reach``.
-
-    Args:
-        kind: Keypoint of each place, A.
-        at: A 2.
-        owner: Keypoint of each peak, M.
-        xy: M 2.
-        reach: Same unit.
-
-    Returns:
-        Of P pairs: the place, the peak, the distance.
-    """
-    order = np.lexsort((xy[:, 0], owner))
-    low = float(xy[:, 0].min(initial=0)) - 2 * reach - 1
-    high = float(xy[:, 0].max(initial=0)) + 2 * reach + 1
-    line = owner[order] * (high - low) + xy[order, 0]
-    middle = kind * (high - low) + np.clip(at[:, 0], low + reach, high - reach)
-    first = np.searchsorted(line, middle - reach)
-    count = np.searchsorted(line, middle + reach, side="right") - first
-    place = np.repeat(np.arange(len(at)), count)
-    number = np.arange(len(place)) - np.repeat(np.cumsum(count) - count, count)
-    peak = order[number + np.repeat(first, count)]
-    gap = np.hypot(*(at[place] - xy[peak]).T)
-    near = np.flatnonzero(gap <= reach)
-    return place[near], peak[near], gap[near]
-
-
-def _sample(maps: np.ndarray, field: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """M 2: fields of maps 2F h w interpolated at M cells (x, y); outside the border goes on."""
-    _, h, w = maps.shape
-    x, y = np.clip(at[:, 0], 0, w - 1), np.clip(at[:, 1], 0, h - 1)
-    left, top = x.astype(np.intp), y.astype(np.intp)
-    across, down = (x - left)[:, None], (y - top)[:, None]
-    cell = (2 * field * h + top) * w + left
-    right, below = (left < w - 1).astype(np.intp), w * (top < h - 1)
-    flat, axis = maps.reshape(-1), np.array([0, h * w])
-    near = [flat.take((cell + n)[:, None] + axis) for n in (0, right, below, right + below)]
-    high = near[0] * (1 - across) + near[1] * across
-    low = near[2] * (1 - across) + near[3] * across
-    return np.asarray(high * (1 - down) + low * down)

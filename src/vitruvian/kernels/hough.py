@@ -3,29 +3,36 @@
 Every pixel of a disc votes for the place that its offset points at; a map of the votes is blurred,
 and its peaks are keypoints. Fields are known at cells and interpolated between them.
 
-No map is made. Blocks of a few pixels first vote once, as a whole, for bins of a few pixels; that
-bounds what can be in each bin. Only votes that fall near bins that can hold a peak are cast one by
-one, on pixels that exist only there, and only windows over those bins are blurred.
+Blocks of a few pixels first vote once, as a whole, for bins of a few pixels; that bounds what can
+be in each bin. Only votes that fall near bins that can hold a peak are cast one by one, only
+around those is the map blurred, and only a band of one map exists at a time.
 """
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
 from functools import cache
 
 import cv2
 import numpy as np
+from numba import njit
 
-_SHIFT = 2
-_BIN, _REST = 1 << _SHIFT, (1 << _SHIFT) - 1
+_BIN = 4
 """Pixels on a side of a bin."""
-_SIDE = _BIN + 1
-"""The same with the first ones of the next bin, which a vote may touch."""
-_WINDOW = 6
-"""Bins on a side of the windows that are blurred."""
+_BAND = 24
+"""Rows of bins of the map that are worked on at a time."""
 _SLACK = 0.8
 """A bin needs this share of the votes that a peak has: a block's votes lie around its own."""
-_RUN, _MAPS = 1 << 12, 6
-"""Blocks and maps that are looked at together; bound the memory."""
+_SPREAD = 16
+"""Pixels that a block's votes lie from its own at most."""
+_NEAR, _WIDE, _KEPT = 1, 2, 4
+"""Marks of bins: votes count there; rows are blurred; a peak may be there."""
+
+Fields = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Chance, and offsets x and y in pixels, of one map, h w each."""
+
+Votes = tuple[Fields, int, int, np.ndarray, np.ndarray]
+"""Fields; pixels per cell; of each axis, pixels per vote; where in a block its votes are; number
+and bin of the blocks that vote, M 2."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,30 +60,27 @@ class Rule:
         return group if self.stride % (group * self.step) == 0 else 1
 
     @property
+    def places(self) -> np.ndarray:
+        """Where on each axis of a block its votes are, pixels.
+
+        Where fewer vote than there are pixels, their mean and variance are those of the pixels.
+        """
+        pixels = self.group * self.step
+        gap = np.sqrt((pixels**2 - 1) / (self.group**2 - 1)) if self.group > 1 else 0.0
+        return (pixels - 1) / 2 + gap * (np.arange(self.group) - (self.group - 1) / 2)
+
+    @property
     def margin(self) -> int:
         """Pixels that the blur reaches."""
         return int(4 * self.blur + 0.5)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Side:
-    """One axis of a view.
-
-    Attributes:
-        size: Pixels.
-        bins: Bins, one more on each side.
-        middle: N cells float32; how the middle of each of N blocks is interpolated.
-        cell: N; the cell at or before each block.
-        share: N float32; where between that cell and the next its first pixel is.
-        first: N; that pixel.
-    """
-
-    size: int
-    bins: int
-    middle: np.ndarray
-    cell: np.ndarray
-    share: np.ndarray
-    first: np.ndarray
+    @property
+    def taps(self) -> np.ndarray:
+        """Weights of the blur from half of its middle on, float32."""
+        if not self.margin:
+            return np.full(1, 0.5, np.float32)
+        taps = cv2.getGaussianKernel(2 * self.margin + 1, self.blur, cv2.CV_32F)[self.margin :, 0]
+        return np.append(taps[0] / 2, taps[1:])
 
 
 def vote_peaks(
@@ -93,269 +97,323 @@ def vote_peaks(
         Of M peaks: the map (M int64), pixel (M 2 int64: x, y) and votes (M float32), in the order
         of map, row, column.
     """
-    count, h, w = chance.shape
-    down, across = (_side(cells, rule.stride, rule.step, rule.group) for cells in (h, w))
-    fields = np.empty((3, count, h, w), np.float32)
-    fields[0] = chance
-    fields[1] = offset[::2] + np.float32(rule.stride) * np.arange(w, dtype=np.float32)
-    fields[2] = offset[1::2] + np.float32(rule.stride) * np.arange(h, dtype=np.float32)[:, None]
-    weight = down.middle @ fields[0] @ across.middle.T
-    block = np.flatnonzero(weight > rule.floor)
-    ends = np.searchsorted(block, np.arange(1, count + 1) * weight[0].size)
+    _, h, w = chance.shape
+    size = (h - 1) * rule.stride + 1, (w - 1) * rule.stride + 1
+    times, taps, places = _times(size, rule), rule.taps, rule.places
+    pixels, pad = rule.group * rule.step, rule.margin + 1
+    blocks = np.empty((-(-size[0] // pixels) * -(-size[1] // pixels), 2), np.int32)
+    band = np.empty((_BAND * _BIN + 2 * pad, size[1] + 2 * pad), np.float32)
+    found = np.empty((256, 3))
     parts = [(np.zeros(0, np.int64), np.zeros((0, 2), np.int64), np.zeros(0, np.float32))]
-    for first, last in _runs(ends):
-        some = block[ends[first - 1] if first else 0 : ends[last - 1]] - first * weight[0].size
-        owner, xy, votes = _peaks(
-            fields[:, first:last], weight[first:last], some, down, across, rule
-        )
-        parts.append((owner + first, xy, votes))
-    owner, xy, votes = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return owner, xy, votes
+    for k, weak in enumerate(chance):
+        fields = weak, offset[2 * k], offset[2 * k + 1]
+        total = np.zeros(times.shape, np.float32)
+        count = _weigh(fields, rule.stride, pixels, rule.floor, total, blocks)
+        marks = _marks(total, times, rule)
+        if marks is None:
+            continue
+        votes = fields, rule.stride, rule.step, places, blocks[:count]
+        while (number := _peaks(votes, marks, taps, rule.least, band, found)) > len(found):
+            found = np.empty((number, 3))
+        rows = found[:number]
+        rows = rows[np.lexsort(rows.T[:2])]
+        xy = rows[:, :2].astype(np.int64)
+        parts.append((np.full(number, k), xy, rows[:, 2].astype(np.float32)))
+    owner, xy, height = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return owner, xy, height
 
 
 @cache
-def _side(cells: int, stride: int, step: int, group: int) -> _Side:
-    size = (cells - 1) * stride + 1
-    first = np.arange(0, size, step * group)
-    middle = np.minimum((first + (group * step - 1) / 2) / stride, cells - 1)
-    cell = np.minimum(first // stride, max(cells - 2, 0))
-    return _Side(
-        size=size,
-        bins=-(-size // _BIN) + 2,
-        middle=np.maximum(0, 1 - np.abs(middle[:, None] - np.arange(cells))).astype(np.float32),
-        cell=cell,
-        share=(first / stride - cell).astype(np.float32),
-        first=first,
-    )
+def _times(size: tuple[int, int], rule: Rule) -> np.ndarray:
+    """How often votes in each bin may count: twice near a border, outside not at all, float32.
 
-
-def _runs(ends: np.ndarray) -> Iterator[tuple[int, int]]:
-    """First map, and the one after the last, of runs of maps in which some blocks vote."""
-    first = before = 0
-    for number, end in enumerate(ends.tolist(), start=1):
-        if end - before >= _RUN or number - first >= _MAPS or number == len(ends):
-            if end > before:
-                yield first, number
-            first, before = number, end
-
-
-def _peaks(
-    fields: np.ndarray,
-    weight: np.ndarray,
-    block: np.ndarray,
-    down: _Side,
-    across: _Side,
-    rule: Rule,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """:func:`vote_peaks` of a few maps, of which some blocks vote."""
-    bins = _bins(fields, block, down, across)
-    kept = _kept(bins, weight.reshape(-1).take(block), len(weight), down, across, rule)
-    reach = -(-(rule.margin + 3) // _BIN)
-    near = np.flatnonzero(cv2.dilate(kept, np.ones((2 * reach + 1,) * 2, np.uint8)))
-    table = np.zeros(kept.size, np.int32)
-    table[near] = np.arange(1, len(near) + 1) * _SIDE**2
-    votes = _votes(fields, block[table.take(bins) > 0], down, across, rule)
-    pixels = _counted(votes, table.reshape(-1, down.bins, across.bins), near)
-    return _tops(pixels, table, kept, down, across, rule)
-
-
-def _bins(fields: np.ndarray, block: np.ndarray, down: _Side, across: _Side) -> np.ndarray:
-    """The bin that the middle of each block votes for; beyond the view one of the outermost."""
-    owner = block // (len(down.first) * len(across.first))
-    place = []
-    for field, side in ((fields[1], across), (fields[2], down)):
-        middle = (down.middle @ field @ across.middle.T).reshape(-1).take(block)
-        middle *= np.float32(1 / _BIN)
-        np.clip(middle, -1, side.bins - 2, out=middle)
-        place.append(np.floor(middle, out=middle).astype(np.int32) + 1)
-    return np.asarray((owner * down.bins + place[1]) * across.bins + place[0])
-
-
-def _kept(
-    bins: np.ndarray, weight: np.ndarray, count: int, down: _Side, across: _Side, rule: Rule
-) -> np.ndarray:
-    """Bins that can hold a peak: uint8, those of all maps below each other."""
-    shape = (count, down.bins, across.bins)
-    total = np.bincount(bins, weight, minlength=int(np.prod(shape))).astype(np.float32)
-    rows, columns = (_reflected(side.bins, rule) for side in (down, across))
-    inside = np.broadcast_to(rows[:, None] * columns, shape).reshape(-1, across.bins)
-    away = np.maximum(_BIN * (np.abs(np.arange(-2, 3)) - 1) - 1, 0)
-    share = np.exp(-0.5 * (away / rule.blur) ** 2) if rule.margin else 1.0 * (away == 0)
-    bound = cv2.sepFilter2D(
-        total.reshape(inside.shape) * inside,
-        cv2.CV_32F,
-        share,
-        share,
-        borderType=cv2.BORDER_CONSTANT,
-    )
-    highest = rule.group**2 * _taps(rule).max() ** 2
-    return np.asarray((bound * highest > _SLACK * rule.least) & (inside > 0), np.uint8)
-
-
-def _reflected(bins: int, rule: Rule) -> np.ndarray:
-    """How often votes in each bin of an axis may count: twice near a border, outside not at all."""
-    times = np.ones(bins, np.float32)
+    There is one more bin on each side of the view.
+    """
     near = 2 + rule.margin // _BIN
-    times[:near] *= 2
-    times[-near:] *= 2
-    times[[0, -1]] = 0
-    return times
+    axes = []
+    for side in size:
+        times = np.ones(-(-side // _BIN) + 2, np.float32)
+        times[:near] *= 2
+        times[-near:] *= 2
+        times[[0, -1]] = 0
+        axes.append(times)
+    return np.outer(*axes)
 
 
-def _taps(rule: Rule) -> np.ndarray:
-    """Weights of the blur."""
-    if not rule.margin:
-        return np.ones(1)
-    return cv2.getGaussianKernel(2 * rule.margin + 1, rule.blur)[:, 0]
+@njit(cache=True, nogil=True)
+def _weigh(
+    fields: Fields,
+    stride: int,
+    pixels: int,
+    floor: float,
+    total: np.ndarray,
+    blocks: np.ndarray,
+) -> int:
+    """Add the blocks, each as a whole, to the bins that their middles vote for.
 
-
-def _votes(
-    fields: np.ndarray, block: np.ndarray, down: _Side, across: _Side, rule: Rule
-) -> tuple[np.ndarray, np.ndarray]:
-    """Map of M votes, and weight, x and y (3 M): those of some blocks.
-
-    In a block each field is a + b x + c y + d x y of the place x, y. Where fewer vote than there
-    are pixels, their mean and their variance on each axis are those of the pixels.
-    """
-    _, _, h, w = fields.shape
-    line, j = np.divmod(block, len(across.first))
-    owner, i = np.divmod(line, len(down.first))
-    cell = (owner * h + down.cell[i]) * w + across.cell[j]
-    right, below = int(w > 1), w * int(h > 1)
-    flat = fields.reshape(3, -1)
-    corners = (flat.take(cell + other, axis=1) for other in (0, right, below, right + below))
-    first, b, c, bend = corners
-    bend -= b
-    bend += first - c
-    b -= first
-    c -= first
-    x, y = across.share[j], down.share[i]
-    c += bend * x
-    first += b * x + c * y
-    b += bend * y
-    pixels = rule.group * rule.step
-    gap = np.sqrt((pixels**2 - 1) / (rule.group**2 - 1)) if rule.group > 1 else 0.0
-    at = (pixels - 1) / 2 + gap * (np.arange(rule.group) - (rule.group - 1) / 2)
-    at = (at / rule.stride).astype(np.float32)
-    x, y = np.tile(at, rule.group), np.repeat(at, rule.group)
-    factors = np.stack([first, b, c, bend], axis=-1).reshape(-1, 4)
-    votes = (factors @ np.stack([np.ones_like(x), x, y, x * y])).reshape(3, len(block), len(x))
-    for number, side, place in ((j, across, x), (i, down, y)):
-        left = side.size - int(side.first[-1])
-        if left < pixels:  # the last block ends beyond the view
-            share = place * rule.stride < left if rule.step == 1 else np.full(len(x), left / pixels)
-            votes[0][number == len(side.first) - 1] *= share.astype(np.float32)
-    return np.repeat(owner.astype(np.int32), rule.group**2), votes.reshape(3, -1)
-
-
-def _counted(
-    votes: tuple[np.ndarray, np.ndarray], table: np.ndarray, near: np.ndarray
-) -> np.ndarray:
-    """Bilinear votes on the pixels of some bins, one bin after the other; the first is nobody's.
-
-    A vote counts for the four pixels around it, in proportion. ``table`` holds where the pixels of
-    each bin begin, 0 for those that have none, and ``near`` is the bins that have.
-    """
-    owner, (weight, x, y) = votes
-    _, rows, columns = table.shape
-    np.clip(x, -_BIN, _BIN * (columns - 1) - 1, out=x)
-    np.clip(y, -_BIN, _BIN * (rows - 1) - 1, out=y)
-    left, top = np.floor(x), np.floor(y)
-    x -= left
-    y -= top
-    column, row = left.astype(np.int32), top.astype(np.int32)
-    place = (row & _REST) * np.int32(_SIDE)
-    place += column & _REST
-    row >>= _SHIFT
-    row *= columns
-    row += owner * np.int32(rows * columns) + np.int32(columns + 1)
-    row += np.right_shift(column, _SHIFT, out=column)
-    at = table.reshape(-1).take(row) + place.astype(np.intp)
-    counted = np.zeros((len(near) + 1) * _SIDE**2 + _SIDE + 1, np.float32)
-    low = weight * y
-    weight -= low
-    for share, start in ((weight, 0), (low, _SIDE)):
-        far = share * x
-        share -= far
-        np.add.at(counted[start:], at, share)
-        np.add.at(counted[start + 1 :], at, far)
-    pixels = counted[: -_SIDE - 1].reshape(-1, _SIDE, _SIDE)
-    right, below = (table.reshape(-1).take(near + n, mode="clip") // _SIDE**2 for n in (1, columns))
-    pixels[right, :, 0] += pixels[1:, :, _BIN]
-    pixels[below, 0, :_BIN] += pixels[1:, _BIN, :_BIN]
-    return pixels
-
-
-def _tops(
-    pixels: np.ndarray,
-    table: np.ndarray,
-    kept: np.ndarray,
-    down: _Side,
-    across: _Side,
-    rule: Rule,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Peaks in the bins that are ``kept``; ``pixels`` are those of :func:`_counted`."""
-    label, piece, corner = _windows(kept)
-    owner, row = np.divmod(corner[:, 1], down.bins)
-    first = _BIN * (np.stack([row, corner[:, 0]], axis=1) - 1)
-    inner = _WINDOW * _BIN
-    steps = np.arange(-1 - rule.margin, inner + 1 + rule.margin)
-    bins, places = [], []
-    for axis, side in enumerate((down, across)):
-        line = (first[:, axis, None] + steps) % (2 * side.size)
-        line = np.minimum(line, 2 * side.size - 1 - line) + _BIN  # the border reflects
-        bins.append(line >> _SHIFT)
-        places.append(line & _REST)
-    bins[0] += (owner * down.bins)[:, None]
-    at = table.take((bins[0] * across.bins)[:, :, None] + bins[1][:, None])
-    at += (places[0] * _SIDE).astype(np.int32)[:, :, None]
-    at += places[1].astype(np.int32)[:, None]
-    near = pixels.reshape(-1).take(at)
-    band = _band(inner + 2, rule)
-    across_rows = (near.reshape(-1, len(steps)) @ band.T).reshape(*near.shape[:2], len(band))
-    smooth = band @ across_rows
-    for axis, side in enumerate((down, across)):
-        line = first[:, axis, None] + np.arange(-1, inner + 1)
-        window, beyond = np.nonzero((line < 0) | (line >= side.size))
-        np.moveaxis(smooth, axis + 1, 1)[window, beyond] = -np.inf
-    middle = smooth[:, 1:-1, 1:-1]
-    top = middle > rule.least
-    for other in (smooth[:, :-2, 1:-1], smooth[:, 2:, 1:-1]):
-        top &= middle >= other
-    for other in (smooth[:, 1:-1, :-2], smooth[:, 1:-1, 2:]):
-        top &= middle >= other
-    window, i, j = np.nonzero(top)
-    own = label[corner[window, 1] + i // _BIN, corner[window, 0] + j // _BIN] == piece[window]
-    y, x = first[window, 0] + i, first[window, 1] + j
-    rows = np.flatnonzero(own)
-    rows = rows[np.lexsort((x[rows], y[rows], owner[window[rows]]))]
-    window = window[rows]
-    return owner[window], np.stack([x, y], axis=1)[rows], middle[window, i[rows], j[rows]]
-
-
-def _windows(kept: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Windows over all pieces of connected bins.
+    Args:
+        fields: Of one map.
+        stride: Pixels per cell.
+        pixels: On a side of a block.
+        floor: See :class:`Rule`.
+        total: Votes of the bins, changed in place; those beyond the view are in the outermost.
+        blocks: For each block that votes, its number and its bin; filled in.
 
     Returns:
-        The piece of each bin; the piece of each of W windows; its first bin, W 2 (column, row).
+        How many vote.
     """
-    _, label, boxes, _ = cv2.connectedComponentsWithStats(kept, connectivity=8)
-    boxes = boxes[1:].astype(np.int64)
-    across, down = -(-boxes[:, 2:4].T // _WINDOW)
-    count = across * down
-    piece = np.repeat(np.arange(len(boxes)), count)
-    number = np.arange(len(piece)) - np.repeat(np.cumsum(count) - count, count)
-    i, j = np.divmod(number, across[piece])
-    label = np.pad(label, ((0, _WINDOW), (0, _WINDOW)))  # windows may end beyond
-    corner = boxes[piece, :2] + _WINDOW * np.stack([j, i], axis=1)
-    return label, piece + 1, corner
+    chance, dx, dy = fields
+    h, w = chance.shape
+    bins_down, bins_across = total.shape
+    columns = (w - 1) * stride // pixels + 1
+    count = 0
+    for i in range((h - 1) * stride // pixels + 1):
+        y = min(i * pixels + (pixels - 1) / 2, (h - 1.0) * stride)
+        row = min(int(y / stride), max(h - 2, 0))
+        below, v = min(row + 1, h - 1), y / stride - row
+        if max(chance[row].max(), chance[below].max()) <= floor:
+            continue
+        for j in range(columns):
+            x = min(j * pixels + (pixels - 1) / 2, (w - 1.0) * stride)
+            column = min(int(x / stride), max(w - 2, 0))
+            corner = row, below, column, min(column + 1, w - 1)
+            u = x / stride - column
+            weight = _between(chance, corner, u, v)
+            if weight <= floor:
+                continue
+            to_x = (x + _between(dx, corner, u, v)) / _BIN
+            to_y = (y + _between(dy, corner, u, v)) / _BIN
+            across = math.floor(min(max(to_x, -1.0), bins_across - 2.0)) + 1
+            down = math.floor(min(max(to_y, -1.0), bins_down - 2.0)) + 1
+            total[down, across] += weight
+            blocks[count, 0], blocks[count, 1] = i * columns + j, down * bins_across + across
+            count += 1
+    return count
 
 
-@cache
-def _band(rows: int, rule: Rule) -> np.ndarray:
-    """The blur as a matrix, rows x (rows + 2 margin) float32."""
-    band = np.zeros((rows, rows + 2 * rule.margin), np.float32)
-    taps = _taps(rule)
-    for row in range(rows):
-        band[row, row : row + len(taps)] = taps
-    return band
+@njit(cache=True, nogil=True)
+def _between(field: np.ndarray, corner: tuple[int, int, int, int], u: float, v: float) -> float:
+    """A field between four cells, at the shares ``u`` across and ``v`` down."""
+    row, below, column, right = corner
+    high = field[row, column] + u * (field[row, right] - field[row, column])
+    low = field[below, column] + u * (field[below, right] - field[below, column])
+    return float(high + v * (low - high))
+
+
+def _marks(total: np.ndarray, times: np.ndarray, rule: Rule) -> np.ndarray | None:
+    """Marks of all bins, uint8; None if none of them can hold a peak."""
+    away = np.maximum(_BIN * (np.abs(np.arange(-2, 3)) - 1) - 1, 0)
+    share = np.exp(-0.5 * (away / rule.blur) ** 2) if rule.margin else 1.0 * (away == 0)
+    bound = cv2.sepFilter2D(total * times, cv2.CV_32F, share, share, borderType=cv2.BORDER_CONSTANT)
+    highest = rule.group**2 * (2 * float(rule.taps[0])) ** 2
+    kept = ((bound > _SLACK * rule.least / highest) & (times > 0)).astype(np.uint8)
+    if not kept.any():
+        return None
+    side = 2 * -(-(rule.margin + 3) // _BIN) + 1
+    near = cv2.dilate(kept, np.ones((side, side), np.uint8))
+    wide = cv2.dilate(kept, np.ones((side, 3), np.uint8))
+    return np.asarray(_NEAR * near + _WIDE * wide + _KEPT * kept)
+
+
+@njit(cache=True, nogil=True)
+def _peaks(
+    votes: Votes,
+    marks: np.ndarray,
+    taps: np.ndarray,
+    least: float,
+    band: np.ndarray,
+    found: np.ndarray,
+) -> int:
+    """How many peaks one map has, from the blocks that vote.
+
+    ``band`` is to work with: rows of the map, and as many pixels as the blur reaches, and one more,
+    around them. ``found`` gets x, y and votes of the first peaks.
+    """
+    (chance, _, _), stride, _, _, blocks = votes
+    size = (chance.shape[0] - 1) * stride + 1, (chance.shape[1] - 1) * stride + 1
+    pad = len(taps)
+    smooth, count = np.empty((_BIN + 2, size[1]), np.float32), 0
+    for first in range(1, marks.shape[0] - 1, _BAND):
+        last = min(first + _BAND, marks.shape[0] - 1)
+        if not (marks[first:last] & _KEPT).any():
+            continue
+        top = (first - 1) * _BIN - pad
+        band[:] = 0
+        for n in range(len(blocks)):
+            down, across = divmod(blocks[n, 1], marks.shape[1])
+            beyond = max(first - down, down - last) * _BIN - pad
+            if marks[down, across] and beyond < _SPREAD:
+                _cast(votes, blocks[n, 0], top, pad, band)
+        _blur_rows(band, top, size, marks, taps)
+        for down in range(first, last):
+            across, kept = 1, marks[down] & _KEPT
+            while across < len(kept) - 1:
+                start, across = across, _end(kept, across)
+                if start < across:
+                    run = (start - 1) * _BIN, (down - 1) * _BIN, (across - start) * _BIN
+                    count = _tops(band, top, size, run, taps, least, smooth, found, count)
+                across += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _cast(votes: Votes, block: int, top: int, pad: int, band: np.ndarray) -> None:
+    """Cast the votes of one block; each counts for the four pixels around it, in proportion.
+
+    In a block each field is a + b u + c v + d u v of the place u, v.
+    """
+    (chance, dx, dy), stride, step, places, _ = votes
+    h, w = chance.shape
+    pixels = len(places) * step
+    i, j = divmod(block, (w - 1) * stride // pixels + 1)
+    y, x = i * pixels, j * pixels
+    row, column = min(y // stride, max(h - 2, 0)), min(x // stride, max(w - 2, 0))
+    corner = row, min(row + 1, h - 1), column, min(column + 1, w - 1)
+    left, above = (w - 1) * stride + 1 - x, (h - 1) * stride + 1 - y  # less than a block at the end
+    fade = 1.0 if step == 1 else min(left / pixels, 1.0) * min(above / pixels, 1.0)
+    for down in places:
+        v = (y + down) / stride - row
+        w0, w1 = _line(chance, corner, v)
+        x0, x1 = _line(dx, corner, v)
+        y0, y1 = _line(dy, corner, v)
+        for right in places:
+            if step == 1 and (right >= left or down >= above):
+                continue
+            u = (x + right) / stride - column
+            weight = (w0 + w1 * u) * fade
+            to_x, to_y = x + right + x0 + x1 * u + pad, y + down + y0 + y1 * u - top
+            if 0 <= to_x < band.shape[1] - 1 and 0 <= to_y < band.shape[0] - 1:
+                m, n = int(to_y), int(to_x)
+                low = weight * (to_y - m)
+                far, low_far = (weight - low) * (to_x - n), low * (to_x - n)
+                band[m, n] += weight - low - far
+                band[m, n + 1] += far
+                band[m + 1, n] += low - low_far
+                band[m + 1, n + 1] += low_far
+
+
+@njit(cache=True, nogil=True)
+def _line(field: np.ndarray, corner: tuple[int, int, int, int], v: float) -> tuple[float, float]:
+    """Value and slope of a field along the row at the share ``v`` between four cells."""
+    row, below, column, right = corner
+    first = field[row, column] + v * (field[below, column] - field[row, column])
+    return first, field[row, right] + v * (field[below, right] - field[row, right]) - first
+
+
+@njit(cache=True, nogil=True)
+def _blur_rows(
+    band: np.ndarray, top: int, size: tuple[int, int], marks: np.ndarray, taps: np.ndarray
+) -> None:
+    """Blur each row of the band where that is wanted, in place; borders reflect.
+
+    Args:
+        band: Pixels, the first row at ``top``.
+        top: Row of the map.
+        size: (H, W) of the map.
+        marks: Of the bins.
+        taps: See :class:`Rule`.
+    """
+    height, width = size
+    pad = len(taps)
+    line = np.empty(width + 2 * pad, np.float32)
+    for y in range(max(top, 0), min(top + len(band), height)):
+        down, row = y // _BIN + 1, band[y - top]
+        line[:] = row
+        for m in range(pad):
+            line[pad - 1 - m] = row[pad + _reflected(-1 - m, width)]
+            line[pad + width + m] = row[pad + _reflected(width + m, width)]
+        across, wide = 1, marks[down] & _WIDE
+        while across < len(wide) - 1:
+            start, across = across, _end(wide, across)
+            if start < across:
+                first, last = (start - 1) * _BIN + pad, min((across - 1) * _BIN, width) + pad
+                row[first:last] = 0
+                for t in range(pad):
+                    one, other = line[first - t : last - t], line[first + t : last + t]
+                    _add(row[first:last], taps[t], one, other)
+            across += 1
+    for y in range(top, top + len(band)):
+        if (y < 0 or y >= height) and _reflected(y, height) - top < len(band):
+            band[y - top] = band[_reflected(y, height) - top]
+
+
+@njit(cache=True, nogil=True)
+def _add(total: np.ndarray, factor: float, one: np.ndarray, other: np.ndarray) -> None:
+    """Of equal lengths; a loop from 0 on is one that the compiler makes vectors of."""
+    for n in range(len(total)):
+        total[n] += factor * (one[n] + other[n])
+
+
+@njit(cache=True, nogil=True)
+def _reflected(place: int, size: int) -> int:
+    """The pixel that one beyond the border shows."""
+    place %= 2 * size
+    return min(place, 2 * size - 1 - place)
+
+
+@njit(cache=True, nogil=True)
+def _end(marked: np.ndarray, start: int) -> int:
+    """The first bin from ``start`` on that is not marked; the last one is beyond the view."""
+    while start < len(marked) - 1 and marked[start]:
+        start += 1
+    return start
+
+
+@njit(cache=True, nogil=True)
+def _tops(
+    band: np.ndarray,
+    top: int,
+    size: tuple[int, int],
+    corner: tuple[int, int, int],
+    taps: np.ndarray,
+    least: float,
+    smooth: np.ndarray,
+    found: np.ndarray,
+    count: int,
+) -> int:
+    """Blur the columns of a run of bins and look for peaks.
+
+    Args:
+        band: Rows that are blurred, the first at ``top``.
+        top: Row of the map.
+        size: (H, W) of the map.
+        corner: First column, first row and columns of the run.
+        taps: See :class:`Rule`.
+        least: Peaks are above this.
+        smooth: To work with.
+        found: Peaks so far; filled in, as far as there is room.
+        count: How many peaks there are so far.
+
+    Returns:
+        How many there are now.
+    """
+    height, width = size
+    x0, y0, columns = corner
+    pad = len(taps)
+    first, last = max(x0 - 1, 0), min(x0 + columns + 1, width)
+    for y in range(max(y0 - 1, 0), min(y0 + _BIN + 1, height)):
+        line = smooth[y - y0 + 1]
+        line[first:last] = 0
+        for t in range(pad):
+            one, other = band[y - top - t], band[y - top + t]
+            _add(
+                line[first:last],
+                taps[t],
+                one[first + pad : last + pad],
+                other[first + pad : last + pad],
+            )
+    for y in range(y0, min(y0 + _BIN, height)):
+        near = smooth[y - y0 : y - y0 + 3]
+        for x in range(x0, min(x0 + columns, width)):
+            v = near[1, x]
+            top_most = v > least and not (
+                (y > 0 and near[0, x] > v)
+                or (y < height - 1 and near[2, x] > v)
+                or (x > 0 and near[1, x - 1] > v)
+                or (x < width - 1 and near[1, x + 1] > v)
+            )
+            if top_most:
+                if count < len(found):
+                    found[count, 0], found[count, 1], found[count, 2] = x, y, v
+                count += 1
+    return count
