@@ -15,6 +15,7 @@ import pytest
 from tests.cli.conftest import BOX, OTHER
 from tests.painted import paint, person
 from vitruvian.cli.main import main
+from vitruvian.runtime import weights
 
 
 def clip(path: str, count: int) -> None:
@@ -202,6 +203,7 @@ def test_sigterm_clears_unfinished_files_away(python):
         import os, signal, sys
         from vitruvian.runtime.predictor import Predictor
         from vitruvian.cli.main import main
+from vitruvian.runtime import weights
         Predictor.__call__ = lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM)
         sys.exit(main(sys.argv[1:]))
     """)
@@ -247,11 +249,13 @@ def test_a_pipeline_runs_with_parts_of_ones_own(predict):
     np.testing.assert_allclose([row["score"] for row in rows], keypoints[..., 2].mean(1), rtol=1e-3)
 
 
-def test_a_pipeline_that_does_not_exist_or_has_no_weights_is_explained(predict):
+def test_a_pipeline_that_does_not_exist_or_has_no_weights_is_explained(predict, monkeypatch):
     done = predict("two.png", "--system", "grmy", "--model", "pose.onnx")
     assert done.code == 2
     assert "did you mean 'grmi'" in done.err
+    Path("models.json").write_text("{}")
+    monkeypatch.setattr(weights, "FOLDER", Path())
     done = predict("two.png", "--system", "mask_rcnn", "--model", "default")
     assert done.code == 1
-    assert "vitruvian train mask_rcnn_res50_800x1344" in done.err
-    assert "--model mask_rcnn_res50_800x1344.onnx" in done.err
+    assert "vitruvian train mask_rcnn_s" in done.err
+    assert "--model mask_rcnn_s.onnx" in done.err

@@ -188,7 +188,7 @@ def test_settings_change_the_default_too(shipped, monkeypatch):
 
 def test_a_pipeline_without_weights_says_how_to_get_them(shipped, monkeypatch):
     monkeypatch.setattr(weights, "FOLDER", shipped)
-    with pytest.raises(WeightsError, match=r"vitruvian train mask_rcnn_res50.* --model mask_rcnn"):
+    with pytest.raises(WeightsError, match=r"vitruvian train mask_rcnn_s .* --model mask_rcnn"):
         load(system="mask_rcnn")
     with pytest.raises(UnknownName, match="did you mean 'grmi'"):
         load(system="grmy")

@@ -142,7 +142,7 @@ def rmpe() -> Pipeline:
 
 def mask_rcnn() -> Pipeline:
     """Mask R-CNN's keypoint branch, which finds the people itself."""
-    return _of("mask_rcnn", mask_rcnn_res50_800x1344())
+    return _of("mask_rcnn", mask_rcnn_res50_800x1344(), small="mask_rcnn_s")
 
 
 def _of(
