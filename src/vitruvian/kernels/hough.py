@@ -31,8 +31,8 @@ Fields = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Chance, and offsets x and y in pixels, of one map, h w each."""
 
 Votes = tuple[Fields, int, int, np.ndarray, np.ndarray]
-"""Fields; pixels per cell; of each axis, pixels per vote; where in a block its votes are; number
-and bin of the blocks that vote, M 2."""
+"""Fields; pixels per cell; of each axis, pixels per vote; where in a block its votes are; row and
+column of the blocks that vote, and those of their bins, M 4."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,7 @@ def vote_peaks(
     size = (h - 1) * rule.stride + 1, (w - 1) * rule.stride + 1
     times, taps, places = _times(size, rule), rule.taps, rule.places
     pixels, pad = rule.group * rule.step, rule.margin + 1
-    blocks = np.empty((-(-size[0] // pixels) * -(-size[1] // pixels), 2), np.int32)
+    blocks = np.empty((-(-size[0] // pixels) * -(-size[1] // pixels), 4), np.int16)
     band = np.empty((_BAND * _BIN + 2 * pad, size[1] + 2 * pad), np.float32)
     found = np.empty((256, 3))
     parts = [(np.zeros(0, np.int64), np.zeros((0, 2), np.int64), np.zeros(0, np.float32))]
@@ -157,7 +157,7 @@ def _weigh(
         pixels: On a side of a block.
         floor: See :class:`Rule`.
         total: Votes of the bins, changed in place; those beyond the view are in the outermost.
-        blocks: For each block that votes, its number and its bin; filled in.
+        blocks: For each block that votes, its row, its column and those of its bin; filled in.
 
     Returns:
         How many vote.
@@ -186,7 +186,8 @@ def _weigh(
             across = math.floor(min(max(to_x, -1.0), bins_across - 2.0)) + 1
             down = math.floor(min(max(to_y, -1.0), bins_down - 2.0)) + 1
             total[down, across] += weight
-            blocks[count, 0], blocks[count, 1] = i * columns + j, down * bins_across + across
+            blocks[count, 0], blocks[count, 1] = i, j
+            blocks[count, 2], blocks[count, 3] = down, across
             count += 1
     return count
 
@@ -229,7 +230,7 @@ def _peaks(
     ``band`` is to work with: rows of the map, and as many pixels as the blur reaches, and one more,
     around them. ``found`` gets x, y and votes of the first peaks.
     """
-    (chance, _, _), stride, _, _, blocks = votes
+    (chance, _, _), stride, _, _, _ = votes
     size = (chance.shape[0] - 1) * stride + 1, (chance.shape[1] - 1) * stride + 1
     pad = len(taps)
     smooth, count = np.empty((_BIN + 2, size[1]), np.float32), 0
@@ -239,11 +240,7 @@ def _peaks(
             continue
         top = (first - 1) * _BIN - pad
         band[:] = 0
-        for n in range(len(blocks)):
-            down, across = divmod(blocks[n, 1], marks.shape[1])
-            beyond = max(first - down, down - last) * _BIN - pad
-            if marks[down, across] and beyond < _SPREAD:
-                _cast(votes, blocks[n, 0], top, pad, band)
+        _cast(votes, marks, first, last, top, pad, band)
         _blur_rows(band, top, size, marks, taps)
         for down in range(first, last):
             across, kept = 1, marks[down] & _KEPT
@@ -257,39 +254,51 @@ def _peaks(
 
 
 @njit(cache=True, nogil=True)
-def _cast(votes: Votes, block: int, top: int, pad: int, band: np.ndarray) -> None:
-    """Cast the votes of one block; each counts for the four pixels around it, in proportion.
+def _cast(
+    votes: Votes,
+    marks: np.ndarray,
+    first: int,
+    last: int,
+    top: int,
+    pad: int,
+    band: np.ndarray,
+) -> None:
+    """Cast the votes for the bins of a band; each counts for the four pixels around it.
 
     In a block each field is a + b u + c v + d u v of the place u, v.
     """
-    (chance, dx, dy), stride, step, places, _ = votes
+    (chance, dx, dy), stride, step, places, blocks = votes
     h, w = chance.shape
     pixels = len(places) * step
-    i, j = divmod(block, (w - 1) * stride // pixels + 1)
-    y, x = i * pixels, j * pixels
-    row, column = min(y // stride, max(h - 2, 0)), min(x // stride, max(w - 2, 0))
-    corner = row, min(row + 1, h - 1), column, min(column + 1, w - 1)
-    left, above = (w - 1) * stride + 1 - x, (h - 1) * stride + 1 - y  # less than a block at the end
-    fade = 1.0 if step == 1 else min(left / pixels, 1.0) * min(above / pixels, 1.0)
-    for down in places:
-        v = (y + down) / stride - row
-        w0, w1 = _line(chance, corner, v)
-        x0, x1 = _line(dx, corner, v)
-        y0, y1 = _line(dy, corner, v)
-        for right in places:
-            if step == 1 and (right >= left or down >= above):
-                continue
-            u = (x + right) / stride - column
-            weight = (w0 + w1 * u) * fade
-            to_x, to_y = x + right + x0 + x1 * u + pad, y + down + y0 + y1 * u - top
-            if 0 <= to_x < band.shape[1] - 1 and 0 <= to_y < band.shape[0] - 1:
-                m, n = int(to_y), int(to_x)
-                low = weight * (to_y - m)
-                far, low_far = (weight - low) * (to_x - n), low * (to_x - n)
-                band[m, n] += weight - low - far
-                band[m, n + 1] += far
-                band[m + 1, n] += low - low_far
-                band[m + 1, n + 1] += low_far
+    beyond = (pad + _SPREAD) // _BIN
+    for n in range(len(blocks)):
+        down, across = blocks[n, 2], blocks[n, 3]
+        if not marks[down, across] or down < first - beyond or down >= last + beyond:
+            continue
+        y, x = blocks[n, 0] * pixels, blocks[n, 1] * pixels
+        row, column = min(int(y / stride), max(h - 2, 0)), min(int(x / stride), max(w - 2, 0))
+        corner = row, min(row + 1, h - 1), column, min(column + 1, w - 1)
+        left, above = (w - 1) * stride + 1 - x, (h - 1) * stride + 1 - y  # fewer at the end
+        fade = 1.0 if step == 1 else min(left / pixels, 1.0) * min(above / pixels, 1.0)
+        for to_down in places:
+            v = (y + to_down) / stride - row
+            w0, w1 = _line(chance, corner, v)
+            x0, x1 = _line(dx, corner, v)
+            y0, y1 = _line(dy, corner, v)
+            for right in places:
+                if step == 1 and (right >= left or to_down >= above):
+                    continue
+                u = (x + right) / stride - column
+                weight = (w0 + w1 * u) * fade
+                to_x, to_y = x + right + x0 + x1 * u + pad, y + to_down + y0 + y1 * u - top
+                if 0 <= to_x < band.shape[1] - 1 and 0 <= to_y < band.shape[0] - 1:
+                    i, j = int(to_y), int(to_x)
+                    low = weight * (to_y - i)
+                    far, low_far = (weight - low) * (to_x - j), low * (to_x - j)
+                    band[i, j] += weight - low - far
+                    band[i, j + 1] += far
+                    band[i + 1, j] += low - low_far
+                    band[i + 1, j + 1] += low_far
 
 
 @njit(cache=True, nogil=True)
