@@ -79,3 +79,13 @@ def test_a_network_too_large_for_one_file_is_refused_before_it_is_written(
     with pytest.raises(WeightsError, match="GB that one ONNX file holds; leave out --f32"):
         export_onnx(build(system), system, path, metadata=meta, half=False)
     assert not path.exists()
+
+
+def test_the_body_of_a_loop_does_not_name_folders_either():
+    node = onnx.helper.make_node("Identity", ["x"], ["y"], doc_string="/home/somebody/net.py")
+    node.metadata_props.add(key="trace", value="/home/somebody/net.py")
+    body = onnx.helper.make_graph([node], "body", [], [])
+    loop = onnx.helper.make_node("Loop", ["n", "go"], ["z"], body=body)
+    proto = onnx.helper.make_model(onnx.helper.make_graph([loop], "whole", [], []))
+    export._forget_where(proto)
+    assert b"somebody" not in proto.SerializeToString()

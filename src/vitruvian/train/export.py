@@ -204,9 +204,12 @@ def _sides(rule: Input) -> dict[int, object]:
 
 def _forget_where(proto: onnx.ModelProto) -> None:
     """Drop the exporter's notes: they name source lines and folders of this machine."""
-    for part in (*proto.graph.node, *proto.graph.value_info, *proto.graph.initializer):
-        part.doc_string = ""
-        del part.metadata_props[:]
+    graphs = [proto.graph]
+    for graph in graphs:  # grows by the bodies of its loops
+        graphs += [part.g for node in graph.node for part in node.attribute if part.HasField("g")]
+        for part in (*graph.node, *graph.value_info, *graph.initializer):
+            part.doc_string = ""
+            del part.metadata_props[:]
 
 
 def _store_half(proto: onnx.ModelProto) -> None:
