@@ -1,9 +1,10 @@
-"""Suppression kernels beside plain NumPy loops, over boxes and poses that overlap as detections do.
+"""Suppression and RoIAlign beside plain NumPy loops, over boxes and poses as detections overlap.
 
 python benchmarks/nms.py [--repeats 7] [-o benchmarks/nms.json]
 
 ``pairs`` is the definition as a loop over pairs; ``one against the rest`` the usual loop that
-compares each survivor with all others at once. Every result is checked to be the same.
+compares each survivor with all others at once. RoIAlign reads 7 x 7 bins of 16 channels; its loop
+goes over samples. Every result is checked to be the same.
 """
 
 import argparse
@@ -12,14 +13,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 from record import keep, quartiles
 
 from vitruvian.core.skeleton import skeleton
 from vitruvian.kernels.nms import nms, soft_nms
-from vitruvian.kernels.pose_nms import oks_nms
+from vitruvian.kernels.parametric_nms import PoseNms, parametric_nms
+from vitruvian.kernels.pose_nms import oks_nms, soft_oks_nms
+from vitruvian.nets.roi import roi_align
 
 COUNTS = (100, 300, 1000)
 SIGMAS = np.array(skeleton("coco17").sigmas)
+SLOW = ("pairs", "samples")
+POSE_NMS = PoseNms(floor=0.0)
 
 
 def people(count: int) -> dict[str, np.ndarray]:
@@ -35,7 +41,9 @@ def people(count: int) -> dict[str, np.ndarray]:
         "boxes": corners.reshape(-1, 4),
         "poses": pose[of] + rng.normal(0, 0.05, (count, 17, 2)) * size[of][:, None],
         "area": size[of].prod(axis=1),
-        "scores": rng.uniform(0.05, 1, count),
+        "scores": (score := rng.uniform(0.05, 1, count)),
+        "keypoints": (score[:, None] + rng.uniform(-0.05, 0.05, (count, 17))).clip(0.01, 1),
+        "features": rng.normal(size=(1, 16, 125, 125)).astype(np.float32),
     }
 
 
@@ -110,8 +118,88 @@ def soft_rest(boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return np.array(order)
 
 
+def soft_oks_pairs(poses: np.ndarray, scores: np.ndarray, area: np.ndarray) -> np.ndarray:
+    """The 20 best of the Gaussian decay, one pair at a time."""
+    left, order = dict(enumerate(scores.tolist())), []
+    while left and len(order) < 20:
+        best = max(left, key=left.__getitem__)
+        if left.pop(best) < 0.001:
+            break
+        order.append(best)
+        for i in left:
+            alike = pair_oks(poses[best], poses[i], (area[best] + area[i]) / 2)
+            left[i] *= np.exp(-(alike**2) / 0.9)
+    return np.array(order)
+
+
+def soft_oks_rest(poses: np.ndarray, scores: np.ndarray, area: np.ndarray) -> np.ndarray:
+    left, order, everybody = scores.copy(), [], np.arange(len(scores))
+    while left.max() >= 0.001 and len(order) < 20:
+        best = int(left.argmax())
+        order.append(best)
+        left *= np.exp(-(rest_oks(poses, area, best, everybody) ** 2) / 0.9)
+        left[order] = 0
+    return np.array(order)
+
+
+def merged(
+    poses: np.ndarray, values: np.ndarray, boxes: np.ndarray, block: Callable[[int], int]
+) -> np.ndarray:
+    """AlphaPose's rule; ``block(left)`` of the rest are compared with the best at a time."""
+    reach = 0.1 * (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    rest, kept = np.argsort(-values.mean(axis=1), kind="stable"), []
+    while len(rest):
+        best, same = rest[0], []
+        for start in range(0, len(rest), block(len(rest))):
+            some = rest[start : start + block(len(rest))]
+            distance = np.sqrt(((poses[some] - poses[best]) ** 2).sum(axis=2))
+            sure = np.tanh(values[best]) * np.tanh(values[some])
+            alike = (sure * (distance <= 1)).sum(axis=1)
+            alike += POSE_NMS.balance * np.exp(-distance / POSE_NMS.distance_scale).sum(axis=1)
+            near = (distance <= min(reach[best], POSE_NMS.match_reach)).sum(axis=1)
+            same.append((alike > POSE_NMS.threshold) | (near >= POSE_NMS.matches))
+        gone = np.concatenate(same)
+        gone[0] = True
+        group = rest[gone]
+        apart = np.sqrt(((poses[group] - poses[best]) ** 2).sum(axis=2))
+        weight = np.where(apart <= min(reach[best], POSE_NMS.merge_reach), values[group], 0)
+        share = weight / weight.sum(axis=0)
+        kept.append((share[..., None] * poses[group]).sum(axis=0))
+        rest = rest[~gone]
+    return np.array(kept)
+
+
+def align_samples(features: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """RoIAlign's definition, torchvision's: a loop over boxes, bins and four samples in each."""
+    (maps,) = features
+    found = np.zeros((len(boxes), len(maps), 7, 7), np.float32)
+    last = np.array(maps.shape[1:]) - 1
+    for box, out in zip(boxes / 16, found, strict=True):
+        step = np.maximum(box[2:] - box[:2], 1) / 7
+        for row, column, i, j in np.ndindex(7, 7, 2, 2):
+            x, y = box[:2] + step * [column + (j + 0.5) / 2, row + (i + 0.5) / 2]
+            if min(x, y) < -1 or y > last[0] + 1 or x > last[1] + 1:
+                continue
+            x, y = min(max(x, 0), last[1]), min(max(y, 0), last[0])
+            x0, y0 = int(x), int(y)
+            x1, y1 = min(x0 + 1, last[1]), min(y0 + 1, last[0])
+            right, down = x - x0, y - y0
+            above = maps[:, y0, x0] * (1 - right) + maps[:, y0, x1] * right
+            below = maps[:, y1, x0] * (1 - right) + maps[:, y1, x1] * right
+            out[:, row, column] += (above * (1 - down) + below * down) / 4
+    return found
+
+
+def align_ours(features: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    with torch.inference_mode():
+        rois = torch.from_numpy(boxes.astype(np.float32))[None]
+        level = torch.zeros(rois.shape[:2], dtype=torch.long)
+        return roi_align([torch.from_numpy(features)], rois, level, (16,), 7)[0].numpy()
+
+
 def contenders(data: dict[str, np.ndarray]) -> dict[str, dict[str, Callable[[], np.ndarray]]]:
     boxes, poses, area, scores = (data[k] for k in ("boxes", "poses", "area", "scores"))
+    values, features = data["keypoints"], data["features"]
     return {
         "box NMS 0.6": {
             "ours": lambda: nms(boxes, scores, 0.6),
@@ -134,17 +222,33 @@ def contenders(data: dict[str, np.ndarray]) -> dict[str, dict[str, Callable[[], 
                 scores, 0.5, lambda i, j: pair_oks(poses[i], poses[j], (area[i] + area[j]) / 2)
             ),
         },
+        "soft OKS NMS, 20 best": {
+            "ours": lambda: soft_oks_nms(poses, scores, area, SIGMAS)[0],
+            "one against the rest": lambda: soft_oks_rest(poses, scores, area),
+            "pairs": lambda: soft_oks_pairs(poses, scores, area),
+        },
+        "parametric pose NMS": {
+            "ours": lambda: parametric_nms(poses, values, boxes, POSE_NMS)[1],
+            "one against the rest": lambda: merged(poses, values, boxes, lambda left: left),
+            "pairs": lambda: merged(poses, values, boxes, lambda _: 1),
+        },
+        "RoIAlign": {
+            "ours": lambda: align_ours(features, boxes),
+            "samples": lambda: align_samples(features, boxes),
+        },
     }
 
 
 def milliseconds(function: Callable[[], np.ndarray], repeats: int) -> list[float]:
-    """Processor time of each call."""
-    times = []
-    for _ in range(repeats):
+    """Processor time of a call, each the mean of as many as take 10 ms."""
+    times, calls = [], 1
+    for _ in range(repeats + 1):
         began = time.process_time()
-        function()
-        times.append(1000 * (time.process_time() - began))
-    return times
+        for _ in range(calls):
+            function()
+        times.append(1000 * (time.process_time() - began) / calls)
+        calls = max(1, round(10 / times[0]))
+    return times[1:]
 
 
 def main() -> None:
@@ -155,11 +259,11 @@ def main() -> None:
     rows = []
     for count in COUNTS:
         for kernel, ways in contenders(people(count)).items():
-            kept = [way().tolist() for way in ways.values()]
-            if any(other != kept[0] for other in kept):
+            kept = [way() for way in ways.values()]
+            if not all(np.allclose(other, kept[0], rtol=1e-4, atol=1e-4) for other in kept):
                 raise SystemExit(f"{kernel}, {count}: the results differ")
             spent = {
-                name: quartiles(milliseconds(way, args.repeats if name != "pairs" else 3))
+                name: quartiles(milliseconds(way, 3 if name in SLOW else args.repeats))
                 for name, way in ways.items()
             }
             ours = spent["ours"]["median"]
