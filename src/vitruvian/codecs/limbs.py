@@ -21,8 +21,6 @@ from vitruvian.core.errors import ConfigError, InputError
 from vitruvian.core.fields import Field, finite
 from vitruvian.core.skeleton import Skeleton
 from vitruvian.core.types import Fields, Keypoints, Target
-from vitruvian.kernels.limb_people import Person, assemble, one_to_one
-from vitruvian.kernels.limb_scores import Rule, centroids, fine_peaks, pairs, score_pairs
 
 _log = logging.getLogger(__name__)
 
@@ -207,34 +205,38 @@ class Limbs:
 
     def _people(self, limb: np.ndarray, heat: np.ndarray, size: tuple[int, int]) -> Keypoints:
         """The people of one view from E h w and K h w maps."""
+        from vitruvian.kernels.limb_people import assemble, one_to_one
+        from vitruvian.kernels.limb_scores import score_pairs, taps
+
         joint, xy, worth = self._peaks(heat, size)
-        ends = self._ends
         use = self._used()
-        rule = Rule(
-            samples=self.samples,
-            floor=self.limb_floor,
-            agree=self.agree,
-            reach=0.5 * size[0],
+        ends = self._ends[use]
+        found, score, length = score_pairs(
+            limb[use] if self.tree else limb,
+            taps(self.stride),
+            xy,
+            np.searchsorted(joint, np.arange(len(self.skeleton) + 1)),
+            ends,
+            self.samples,
+            self.limb_floor,
+            self.agree,
+            0.5 * size[0],
         )
-        pair = pairs(joint, ends[use], len(self.skeleton))
-        row, score, length = score_pairs(
-            limb[use] if self.tree else limb, self.stride, xy, pair, rule
-        )
-        found = pair[row]
         rank = 0.5 * score + 0.25 * (worth[found[:, 1]] + worth[found[:, 2]])
         kept = one_to_one(found[:, 0], found[:, 1:], rank)
-        people = assemble(
+        peaks, _, total, count, _ = assemble(
             found[kept, 0],
             found[kept, 1:],
             score[kept],
             length[kept],
             worth,
-            ends[use],
+            ends,
             len(self.skeleton),
-            stretch=self.stretch,
-            tolerance=self.tolerance,
+            self.stretch,
+            self.tolerance,
         )
-        return self._answer(people, xy, worth)
+        good = (count >= _FEWEST) & (total >= self.person_floor * count)
+        return _answer(peaks[good], total[good], xy, worth)
 
     def _used(self) -> np.ndarray:
         """Body parts that group."""
@@ -251,30 +253,22 @@ class Limbs:
         self, heat: np.ndarray, size: tuple[int, int]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Keypoint, place (M 2, view pixels) and score of every peak, in the order of keypoints."""
-        joint, x, y = fine_peaks(heat, self.stride, self.floor, whole=self.faithful)
-        inside = (x < size[1]) & (y < size[0])
-        joint, x, y = joint[inside], x[inside], y[inside]
-        step, worth = centroids(heat, self.stride, joint, x, y, self.reach)
+        from vitruvian.kernels.limb_scores import centroids, fine_peaks, taps, whole_peaks
+
+        weights = taps(self.stride)
+        if self.faithful:
+            peaks = whole_peaks(heat, self.stride, self.floor)
+        else:
+            peaks = fine_peaks(heat, weights, self.floor)
+        peaks = peaks[np.lexsort((peaks[:, 1], peaks[:, 2], peaks[:, 0]))]
+        peaks = peaks[(peaks[:, 1] < size[1]) & (peaks[:, 2] < size[0])]
+        step, worth = centroids(heat, weights, peaks, self.reach)
         if self.faithful:
             step = step[:, ::-1]
-        kept = _highest(joint, worth, self.most)
-        if len(kept) < len(joint):
-            _log.warning("%d peaks; the best %d of each keypoint count", len(joint), self.most)
-        return joint[kept], (np.stack([x, y], axis=1) + step)[kept], worth[kept]
-
-    def _answer(self, people: list[Person], xy: np.ndarray, worth: np.ndarray) -> Keypoints:
-        people = [
-            p for p in people if p.count >= _FEWEST and p.total >= self.person_floor * p.count
-        ]
-        peaks = np.array([p.peaks for p in people], np.int64).reshape(-1, len(self.skeleton))
-        total = np.array([p.total for p in people])
-        score = 1 - 1 / np.maximum(total, 1)
-        order = np.argsort(-score, kind="stable")
-        peaks, there = peaks[order], peaks[order] >= 0
-        place = np.full((*peaks.shape, 2), np.nan, np.float32)
-        scores = np.zeros(peaks.shape, np.float32)
-        place[there], scores[there] = xy[peaks[there]], worth[peaks[there]]
-        return Keypoints(xy=place, scores=scores.clip(0, 1), score=score[order].astype(np.float32))
+        kept = _highest(peaks[:, 0], worth, self.most)
+        if len(kept) < len(peaks):
+            _log.warning("%d peaks; the best %d of each keypoint count", len(peaks), self.most)
+        return peaks[kept, 0], (peaks[:, 1:] + step)[kept], worth[kept]
 
     def flip(self, fields: Fields) -> dict[str, np.ndarray]:
         """Maps of mirrored views in the frame of the originals.
@@ -290,6 +284,17 @@ class Limbs:
         order = {"limb": np.array([ends.index(i) for i in images]), "heatmap": mirror}
         alone = np.zeros(1, np.int64)
         return {name: maps[:, order.get(name, alone), :, ::-1] for name, maps in fields.items()}
+
+
+def _answer(peaks: np.ndarray, total: np.ndarray, xy: np.ndarray, worth: np.ndarray) -> Keypoints:
+    """People by their peaks N K and scores N, best first."""
+    score = 1 - 1 / np.maximum(total, 1)
+    order = np.argsort(-score, kind="stable")
+    peaks, there = peaks[order], peaks[order] >= 0
+    place = np.full((*peaks.shape, 2), np.nan, np.float32)
+    scores = np.zeros(peaks.shape, np.float32)
+    place[there], scores[there] = xy[peaks[there]], worth[peaks[there]]
+    return Keypoints(xy=place, scores=scores.clip(0, 1), score=score[order].astype(np.float32))
 
 
 def _highest(joint: np.ndarray, worth: np.ndarray, most: int) -> np.ndarray:

@@ -1,57 +1,35 @@
 """From limbs to people: one-to-one limbs, best first, then people that grow limb by limb.
 
 Li et al. 2020: a tree of limbs would do, but redundant limbs repair what one wrong or missing limb
-breaks. A person that two limbs disagree on keeps the better limb.
+breaks. A person that two limbs disagree on keeps the better limb. Compiled by numba.
 """
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
 
-@dataclass(slots=True)
-class Person:
-    """Someone who is being assembled.
-
-    Attributes:
-        peaks: Peak of each keypoint, or -1.
-        scores: Score of the limb that brought it, or -1.
-        total: Sum of the peaks' and limbs' scores.
-        count: Number of keypoints, as it was counted while the person grew.
-        longest: Length of the longest limb, pixels.
-    """
-
-    peaks: list[int]
-    scores: list[float]
-    total: float = 0.0
-    count: int = 0
-    longest: float = 0.0
-
-
-@dataclass(slots=True)
-class Crowd:
-    """Everyone so far, and who has which peak.
+class People(NamedTuple):
+    """Those who are being assembled.
 
     Attributes:
-        people: In the order of their first limbs; None where someone was merged into another.
-        holders: Peak -> positions of the people who have it, ascending.
+        peaks: N K; peak of each keypoint, or -1.
+        scores: N K; score of the limb that brought it, or -1.
+        total: N; sum of the peaks' and limbs' scores.
+        number: N; number of keypoints, as it was counted while the person grew; 0 for somebody who
+            was merged into another.
+        longest: N; length of the longest limb, pixels.
     """
 
-    people: list[Person | None] = field(default_factory=list)
-    holders: dict[int, list[int]] = field(default_factory=dict)
-
-    def give(self, who: int, peak: int) -> None:
-        """``who`` has ``peak`` from now on."""
-        held = self.holders.setdefault(peak, [])
-        if who not in held:
-            held.append(who)
-            held.sort()
-
-    def take(self, who: int, peak: int) -> None:
-        """``who`` no longer has ``peak``."""
-        self.holders[peak].remove(who)
+    peaks: np.ndarray
+    scores: np.ndarray
+    total: np.ndarray
+    number: np.ndarray
+    longest: np.ndarray
 
 
+@njit(cache=True, nogil=True)
 def one_to_one(limb: np.ndarray, ends: np.ndarray, rank: np.ndarray) -> np.ndarray:
     """Rows of the candidates to keep: best first, no peak twice in the same limb.
 
@@ -63,30 +41,32 @@ def one_to_one(limb: np.ndarray, ends: np.ndarray, rank: np.ndarray) -> np.ndarr
     Returns:
         Rows by limb, and within a limb best first.
     """
-    order = np.lexsort((-rank, limb))
-    count = int(ends.max(initial=-1)) + 1
-    places = limb[order, None] * count + ends[order]
-    taken = bytearray(count * (int(limb.max(initial=-1)) + 1))
-    kept = []
-    for row, (a, b) in zip(order.tolist(), places.tolist(), strict=True):
-        if not (taken[a] or taken[b]):
-            taken[a] = taken[b] = 1
-            kept.append(row)
-    return np.array(kept, np.int64)
+    taken = np.full(ends.max() + 1 if len(ends) else 0, -1)
+    kept, count, begin = np.empty(len(limb), np.int64), 0, 0
+    while begin < len(limb):
+        end = np.searchsorted(limb, limb[begin], side="right")
+        for row in begin + np.argsort(-rank[begin:end], kind="mergesort"):
+            a, b = ends[row]
+            if taken[a] != limb[row] and taken[b] != limb[row]:
+                taken[a] = taken[b] = limb[row]
+                kept[count] = row
+                count += 1
+        begin = end
+    return kept[:count]
 
 
+@njit(cache=True, nogil=True)
 def assemble(
     limb: np.ndarray,
     ends: np.ndarray,
     score: np.ndarray,
     length: np.ndarray,
-    peak_score: np.ndarray,
+    worth: np.ndarray,
     joints: np.ndarray,
     keypoints: int,
-    *,
     stretch: float,
     tolerance: float,
-) -> list[Person]:
+) -> People:
     """People from limbs, in their order.
 
     Args:
@@ -94,79 +74,80 @@ def assemble(
         ends: M 2, peaks.
         score: M.
         length: M, pixels.
-        peak_score: One per peak.
+        worth: One per peak, its score.
         joints: E 2, keypoints at the ends of each limb.
         keypoints: Number of keypoints.
         stretch: A limb is at most this many times as long as the longest of the person.
         tolerance: Two people are one if a limb between them has this share of their worst limb's
             score.
     """
-    crowd, worth = Crowd(), peak_score.tolist()
-    joint_of = joints.tolist()
-    rows = zip(limb.tolist(), ends.tolist(), score.tolist(), length.tolist(), strict=True)
-    for e, (a, b), good, long in rows:
-        met = sorted({*crowd.holders.get(a, ()), *crowd.holders.get(b, ())})
-        if len(met) == 1:
-            _extend(crowd, met[0], joint_of[e][1], b, good, long, worth, stretch)
-        elif len(met) == 2:
-            _merge(crowd, met[0], met[1], good, long, stretch, tolerance)
-        elif not met:
-            _begin(crowd, joint_of[e], (a, b), good, long, worth, keypoints)
-    return [person for person in crowd.people if person is not None]
+    most = len(limb)
+    people = People(
+        np.full((most, keypoints), -1),
+        np.full((most, keypoints), -1.0),
+        np.zeros(most),
+        np.zeros(most, np.int64),
+        np.zeros(most),
+    )
+    known = 0
+    for row in range(len(limb)):
+        (a, b), (i, j) = joints[limb[row]], ends[row]
+        first = second = -1
+        met = 0
+        for who in range(known):
+            if people.peaks[who, a] == i or people.peaks[who, b] == j:
+                first, second = (who, second) if met == 0 else (first, who)
+                met += 1
+        if met == 0:
+            people.peaks[known, a], people.peaks[known, b] = i, j
+            people.scores[known, a] = people.scores[known, b] = score[row]
+            people.total[known] = worth[i] + worth[j] + score[row]
+            people.number[known], people.longest[known] = 2, length[row]
+            known += 1
+        elif met == 1:
+            _extend(people, first, b, j, score[row], length[row], worth, stretch)
+        elif met == 2:
+            _merge(people, first, second, score[row], length[row], stretch, tolerance)
+    left = np.flatnonzero(people.number[:known])
+    return People(
+        people.peaks[left],
+        people.scores[left],
+        people.total[left],
+        people.number[left],
+        people.longest[left],
+    )
 
 
-def _begin(
-    crowd: Crowd,
-    joint: list[int],
-    ends: tuple[int, int],
-    good: float,
-    long: float,
-    worth: list[float],
-    keypoints: int,
-) -> None:
-    person = Person([-1] * keypoints, [-1.0] * keypoints, count=2, longest=long)
-    person.total = worth[ends[0]] + worth[ends[1]] + good
-    for k, peak in zip(joint, ends, strict=True):
-        person.peaks[k], person.scores[k] = peak, good
-        crowd.give(len(crowd.people), peak)
-    crowd.people.append(person)
-
-
+@njit(cache=True, nogil=True)
 def _extend(
-    crowd: Crowd,
+    people: People,
     who: int,
     joint: int,
     peak: int,
     good: float,
     long: float,
-    worth: list[float],
+    worth: np.ndarray,
     stretch: float,
 ) -> None:
     """Someone has one end of the limb: its far end is new, or better, or known already."""
-    person = crowd.people[who]
-    assert person is not None
-    held, fits = person.peaks[joint], stretch * person.longest > long
-    if held < 0:
-        if not fits:
-            return
-        person.count += 1
-        person.total += worth[peak] + good
-    elif held != peak:
-        if person.scores[joint] >= good or not fits:
-            return
-        person.total += worth[peak] + good - worth[held] - person.scores[joint]
-        crowd.take(who, held)
-    elif person.scores[joint] <= good:
-        person.total += good - person.scores[joint]
+    held, before = people.peaks[who, joint], people.scores[who, joint]
+    fits = stretch * people.longest[who] > long
+    if held < 0 and fits:
+        people.number[who] += 1
+        people.total[who] += worth[peak] + good
+    elif held >= 0 and held != peak and before < good and fits:
+        people.total[who] += worth[peak] + good - worth[held] - before
+    elif held == peak and before <= good:
+        people.total[who] += good - before
     else:
         return
-    person.peaks[joint], person.scores[joint] = peak, good
-    person.longest = max(person.longest, long)
-    crowd.give(who, peak)
+    people.peaks[who, joint], people.scores[who, joint] = peak, good
+    people.longest[who] = max(people.longest[who], long)
 
 
+@njit(cache=True, nogil=True)
 def _merge(
-    crowd: Crowd,
+    people: People,
     first: int,
     second: int,
     good: float,
@@ -175,20 +156,18 @@ def _merge(
     tolerance: float,
 ) -> None:
     """The limb joins two people: they are one if they share no keypoint and the limb is good."""
-    one, other = crowd.people[first], crowd.people[second]
-    assert one is not None
-    assert other is not None
-    if any(p >= 0 and q >= 0 for p, q in zip(one.peaks, other.peaks, strict=True)):
+    worst = np.inf
+    for k in range(people.peaks.shape[1]):
+        one, other = people.peaks[first, k] >= 0, people.peaks[second, k] >= 0
+        if one and other:
+            return
+        if one or other:
+            worst = min(worst, max(people.scores[first, k], people.scores[second, k]))
+    if good < tolerance * worst or stretch * people.longest[first] <= long:
         return
-    worst = min(s for s in (*one.scores, *other.scores) if s >= 0)
-    if good < tolerance * worst or stretch * one.longest <= long:
-        return
-    for joint, peak in enumerate(other.peaks):
-        if peak >= 0:
-            one.peaks[joint], one.scores[joint] = peak, other.scores[joint]
-            crowd.take(second, peak)
-            crowd.give(first, peak)
-    one.total += other.total + good
-    one.count += other.count
-    one.longest = max(one.longest, long)
-    crowd.people[second] = None
+    people.peaks[first] = np.maximum(people.peaks[first], people.peaks[second])
+    people.scores[first] = np.maximum(people.scores[first], people.scores[second])
+    people.total[first] += people.total[second] + good
+    people.number[first] += people.number[second]
+    people.longest[first] = max(people.longest[first], long)
+    people.peaks[second], people.number[second] = -1, 0
