@@ -55,7 +55,7 @@ def vitruvian_pose_s() -> System:
                 blur=0.1,
             ),
         ),
-        test=Test(flip=False, keypoint_floor=0.2, oks_nms=0.65),
+        test=Test(flip=False, keypoint_floor=0.2, min_score=0.2, oks_nms=0.65),
         paper="ours",
         licence="Apache-2.0",
     )
@@ -77,7 +77,7 @@ def vitruvian_person_s() -> System:
         task="detector",
         net="vitruvian:person_s",
         input=Input(size=(320, 320)),
-        codec=Centres(threshold=0.35),
+        codec=Centres(threshold=0.25),
         recipe=Recipe(
             epochs=4,
             samples_per_epoch=4800,
