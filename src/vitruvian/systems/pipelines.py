@@ -124,9 +124,7 @@ def megvii2018() -> Pipeline:
 
 def cpn() -> Pipeline:
     """CPN behind a detector with a feature pyramid: no further box suppression, flip test."""
-    return _of(
-        "cpn", cpn_res101_384x288(), small="cpn_s", detector="faster_rcnn_coco91_800x1344"
-    )
+    return _of("cpn", cpn_res101_384x288(), small="cpn_s", detector="faster_rcnn_coco91_800x1344")
 
 
 def rmpe() -> Pipeline:
