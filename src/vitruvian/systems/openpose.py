@@ -127,7 +127,7 @@ def openpose_s() -> System:
         vitruvian train openpose_s --start pose.safetensors --data coco:TRAIN.json
             --data synthetic:DIR --data coco:BACKGROUND.json
 
-    Paper: has no such network. Ours: see docs/models/openpose.md.
+    Paper: has no such network. Ours: begun, see docs/models/openpose.md.
     """
     bones = skeleton("body18")
     return System(
