@@ -203,7 +203,6 @@ def test_sigterm_clears_unfinished_files_away(python):
         import os, signal, sys
         from vitruvian.runtime.predictor import Predictor
         from vitruvian.cli.main import main
-from vitruvian.runtime import weights
         Predictor.__call__ = lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM)
         sys.exit(main(sys.argv[1:]))
     """)
